@@ -1,5 +1,6 @@
 -- Campaigns, their frozen audiences, everything that was heard back about a mail, and the figures made from it.
 
+-- external_ref: what another sender (MailWizz) calls this campaign, so that its webhooks find it.
 CREATE TABLE campaign (
   tenant_id            uuid NOT NULL,
   id                   uuid NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE campaign (
   status_reason        text,
   scheduled_at         timestamptz,
   max_lateness_seconds integer NOT NULL DEFAULT 3600 CHECK (max_lateness_seconds >= 0),
+  external_ref         text CHECK (length(external_ref) BETWEEN 1 AND 200),
   started_at           timestamptz,
   completed_at         timestamptz,
   recipient_count      integer NOT NULL DEFAULT 0 CHECK (recipient_count >= 0),
@@ -27,6 +29,7 @@ CREATE TABLE campaign (
   created_at           timestamptz NOT NULL DEFAULT now(),
   updated_at           timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id),
+  UNIQUE (tenant_id, external_ref),
   FOREIGN KEY (tenant_id, template_id) REFERENCES template (tenant_id, id),
   CHECK (status <> 'scheduled' OR scheduled_at IS NOT NULL)
 );
