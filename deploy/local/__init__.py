@@ -1,0 +1,1 @@
+"""The embedded stack: everything Tidings needs on one machine, private to one folder."""

