@@ -1,0 +1,1 @@
+"""Campaigns: their life, their audience, their recipients."""

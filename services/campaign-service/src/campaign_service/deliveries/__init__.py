@@ -1,0 +1,1 @@
+"""What the outside says about our mails: PowerMTA and MailWizz rows, each applied once."""

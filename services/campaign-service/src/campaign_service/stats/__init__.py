@@ -1,0 +1,1 @@
+"""Figures of a tenant, read from rollups."""

@@ -1,0 +1,1 @@
+"""Opens, clicks and unsubscribes of the people we wrote to."""
