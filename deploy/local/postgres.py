@@ -233,6 +233,12 @@ class PostgresServer:
         if process := self.running():
             process.stop(signal.SIGINT, patience=30)
 
+    def remove(self) -> None:
+        """Stop the server and delete its data."""
+        self.stop()
+        for folder in (self.home, relocated_folder(self.home)):
+            shutil.rmtree(folder, ignore_errors=True)
+
 
 class _Launch:
     """One attempt to bring a cluster up with one installation and one way of not being root."""

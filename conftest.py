@@ -1,0 +1,23 @@
+"""Test tiers: the folder a test lies in says what it may touch."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+TIERS = ("unit", "integration", "e2e")
+
+
+def _folders(item: pytest.Item) -> tuple[str, ...]:
+    return item.path.relative_to(item.config.rootpath).parts
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        tier = next((part for part in reversed(_folders(item)) if part in TIERS), "unit")
+        item.add_marker(tier)
+        if tier == "unit":
+            item.add_marker("disable_socket")
+        if item.get_closest_marker("rabbitmq") and not os.environ.get("TEST_AMQP_URL"):
+            item.add_marker(pytest.mark.skip(reason="no RabbitMQ: TEST_AMQP_URL is not set"))

@@ -1,0 +1,164 @@
+"""What `run_tests.py` does once the packages are there: servers for the run, then pytest."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from deploy.local import containers
+from deploy.local.bootstrap import ROOT
+from deploy.local.postgres import PostgresServer
+from deploy.local.process import end_with_parent
+from deploy.local.rabbitmq import RabbitServer, find_server
+from deploy.local.state import LocalStackError, exclusive, private_dir
+
+TIERS = ("unit", "integration", "e2e", "all")
+NO_BROKER = (
+    "RabbitMQ: not available (no EVENTS_URL, rabbitmq-server is not installed, Docker does not answer); "
+    "tests marked `rabbitmq` will be skipped, every bus test still runs on Postgres."
+)
+
+
+@dataclass
+class Servers:
+    """Servers of one run; `close()` stops those that this run started."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    exits: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def provide_postgres(self) -> None:
+        """Set TEST_POSTGRES_DSN: given, else bundled or installed, else a container."""
+        given = os.environ.get("TEST_POSTGRES_DSN") or os.environ.get("DATABASE_URL")
+        if given:
+            self._have("TEST_POSTGRES_DSN", given, "Postgres: the given server")
+            return
+        if not containers.asked_for():
+            server = PostgresServer(self.folder / "postgres", durable=False)
+            self.exits.callback(server.stop)
+            try:
+                dsn = server.start()
+            except LocalStackError:
+                if not containers.available():
+                    raise
+            else:
+                self._have("TEST_POSTGRES_DSN", dsn, f"Postgres: {server.label}, started for this run")
+                return
+        dsn = self.exits.enter_context(containers.postgres())
+        self._have("TEST_POSTGRES_DSN", dsn, "Postgres: in a container")
+
+    def provide_rabbitmq(self) -> None:
+        """Set TEST_AMQP_URL when there is any way to a broker, else note that there is none."""
+        given = os.environ.get("TEST_AMQP_URL") or os.environ.get("EVENTS_URL", "")
+        if given.startswith("amqp"):
+            self._have("TEST_AMQP_URL", given, "RabbitMQ: the given server")
+        elif find_server() and not containers.asked_for():
+            server = RabbitServer(self.folder / "rabbitmq")
+            self.exits.callback(server.stop)
+            self._have(
+                "TEST_AMQP_URL", server.start(), "RabbitMQ: the installed server, started for this run"
+            )
+        elif containers.available():
+            url = self.exits.enter_context(containers.rabbitmq())
+            self._have("TEST_AMQP_URL", url, "RabbitMQ: in a container")
+        else:
+            self.notes.append(NO_BROKER)
+
+    def _have(self, name: str, value: str, note: str) -> None:
+        self.settings[name] = value
+        self.notes.append(note)
+
+    def close(self) -> None:
+        self.exits.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status: pytest's own, or 2 when the run could not be prepared."""
+    options, extra = _parse(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        with _servers(options.tier) as servers:
+            for note in servers.notes:
+                print(note, flush=True)
+            if _broker_is_required() and options.tier != "unit" and "TEST_AMQP_URL" not in servers.settings:
+                print("RabbitMQ is required here (CI or TIDINGS_REQUIRE_RABBITMQ=1).", file=sys.stderr)
+                return 2
+            return _pytest(options, extra, servers.settings)
+    except LocalStackError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    own, extra = arguments, []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        own, extra = arguments[:cut], arguments[cut + 1 :]
+    parser = argparse.ArgumentParser(prog="run_tests.py", epilog="After `--` everything goes to pytest.")
+    parser.add_argument("tier", nargs="?", choices=TIERS, default="all")
+    parser.add_argument("-v", "--verbose", action="count", default=0)
+    return parser.parse_args(own), extra
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _broker_is_required() -> bool:
+    names = ("TIDINGS_REQUIRE_RABBITMQ", "CI")
+    return any(os.environ.get(name, "").lower() in ("1", "true", "yes") for name in names)
+
+
+@contextlib.contextmanager
+def _servers(tier: str) -> Iterator[Servers]:
+    """Servers for the tier, with clean data; a run beside another one gets a folder of its own."""
+    state = Path(os.environ.get("TIDINGS_STATE") or ROOT / ".tidings")
+    usual = private_dir(state / "tests")
+    with exclusive(usual / "lock", wait=False) as alone, contextlib.ExitStack() as exits:
+        folder = usual / "servers" if alone else Path(tempfile.mkdtemp(prefix="tidings-tests-"))
+        _clear(folder)
+        exits.callback(_clear, folder)
+        servers = Servers(folder)
+        exits.callback(servers.close)
+        if tier != "unit":
+            servers.provide_postgres()
+            servers.provide_rabbitmq()
+        yield servers
+
+
+def _clear(folder: Path) -> None:
+    """Stop what an interrupted run left in `folder`, and remove it."""
+    PostgresServer(folder / "postgres", durable=False).remove()
+    RabbitServer(folder / "rabbitmq").stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pytest(options: argparse.Namespace, extra: list[str], settings: dict[str, str]) -> int:
+    command = [sys.executable, "-m", "pytest", *["-v"] * options.verbose]
+    if options.tier != "all":
+        command += ["-m", options.tier]
+    process = subprocess.Popen(
+        [*command, *extra], cwd=ROOT, env=os.environ | settings, preexec_fn=end_with_parent()
+    )
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        # The terminal sent Ctrl-C to pytest as well; it gets time to run the fixtures' ends.
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(30)
+        process.kill()
+        return process.wait()

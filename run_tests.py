@@ -1,0 +1,20 @@
+#!/usr/bin/env python3
+"""Run the tests: `python3 run_tests.py [unit|integration|e2e|all] [-v] [-- pytest arguments]`.
+
+Needs Python 3.11 and nothing else. Postgres (and RabbitMQ, when installed) are started for the run
+and stopped after it.
+"""
+
+import sys
+
+if sys.version_info < (3, 11) or sys.platform == "win32":
+    sys.exit("Tidings needs Python 3.11 or newer on Linux or macOS (on Windows: WSL, or docker-compose.yml).")
+
+from deploy.local.bootstrap import enter
+
+if __name__ == "__main__":
+    enter(__file__)
+
+    from deploy.local.testrun import main
+
+    sys.exit(main(sys.argv[1:]))
