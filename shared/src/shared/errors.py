@@ -99,14 +99,14 @@ class UnprocessableError(AppError):
     code = "UNPROCESSABLE"
 
 
-class _RetryLater(AppError):
+class _RetryLaterError(AppError):
     def __init__(self, message: str | None = None, *, retry_after: int = 1, **kwargs: Any) -> None:
         kwargs.setdefault("headers", {})["Retry-After"] = str(max(1, retry_after))
         self.retry_after = retry_after
         super().__init__(message, **kwargs)
 
 
-class RateLimitError(_RetryLater):
+class RateLimitError(_RetryLaterError):
     """Too many requests; `retry_after` in whole seconds."""
 
     status = 429
@@ -127,7 +127,7 @@ class ExternalServiceError(AppError):
     code = "EXTERNAL_SERVICE_ERROR"
 
 
-class ServiceUnavailableError(_RetryLater):
+class ServiceUnavailableError(_RetryLaterError):
     """Cannot answer now; `retry_after` in whole seconds."""
 
     status = 503

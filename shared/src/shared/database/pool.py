@@ -34,7 +34,7 @@ async def _prepare_connection(connection: Any) -> None:
 
 
 async def _keep_session(_: Any) -> None:
-    """Nothing is ever set on a session, so there is nothing to reset; asyncpg still rolls back what is open."""
+    """Nothing is ever set on a session, so nothing is reset; asyncpg still rolls back what is open."""
 
 
 class SimpleDatabase:

@@ -30,8 +30,8 @@ def verifier_of(request: Request) -> TokenVerifier:
         return verifier
     if not hasattr(state, "token_verifier"):
         state.token_verifier = TokenVerifier(JwksCache(), get_common_config().issuer)
-    verifier = state.token_verifier
-    return verifier
+    default: TokenVerifier = state.token_verifier
+    return default
 
 
 def require_jwt_auth() -> Callable[[Request], Awaitable[dict[str, Any]]]:
@@ -64,7 +64,7 @@ def service_caller(request: Request, extra_keys: tuple[str, ...] = ()) -> str:
 
 
 def require_service_auth(*keys: str) -> Callable[[Request], bool]:
-    """Dependency for `/internal/*`: True for a caller with one of `keys` or of INTERNAL_SERVICE_KEYS; else 401."""
+    """Dependency for `/internal/*`: True for one of `keys` or of INTERNAL_SERVICE_KEYS; else 401."""
 
     def authenticated(request: Request) -> bool:
         service_caller(request, keys)

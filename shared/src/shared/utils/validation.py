@@ -90,7 +90,7 @@ def validate_uuid_required(value: str | UUID | None, field: str = "id") -> UUID:
 
 
 def validate_password(value: str, field: str = "password") -> str:
-    """The password in NFC form. 12 to 256 characters, no rules about their kinds (ASVS 5, 6.2.1 and 6.2.5)."""
+    """The password in NFC form: 12 to 256 characters of any kind (ASVS 5, 6.2.1 and 6.2.5)."""
     text = unicodedata.normalize("NFC", value)
     if not MIN_PASSWORD_LENGTH <= len(text) <= MAX_PASSWORD_LENGTH:
         raise ValidationError(

@@ -1,0 +1,93 @@
+"""What a route asks for by type: the caller, a transaction, a page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from shared.database import Tx
+from shared.models.errors import ForbiddenError, NotFoundError
+from shared.models.identity import Identity, Role
+from shared.utils.auth import bearer_token, service_caller
+from shared.web.runtime import Runtime
+
+_bearer = HTTPBearer(auto_error=False, description="Access token of /auth/login")
+_service_key = APIKeyHeader(name="X-Service-Key", auto_error=False, scheme_name="ServiceKey")
+
+
+def get_runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(get_runtime)]
+
+
+async def current_identity(
+    request: Request, runtime: RuntimeDep, _: Annotated[object, Depends(_bearer)]
+) -> Identity:
+    """The caller by access token; 401 without a valid one."""
+    identity = await runtime.verifier.identity(bearer_token(request))
+    request.state.tenant_id = identity.tenant_id
+    return identity
+
+
+CurrentUser = Annotated[Identity, Depends(current_identity)]
+
+
+def require_role(least: Role) -> Callable[[Identity], Identity]:
+    """Dependency: the caller when their role is `least` or above; else 403."""
+
+    def check(identity: CurrentUser) -> Identity:
+        if not identity.has_role(least):
+            raise ForbiddenError(f"This needs the role {least} or above")
+        return identity
+
+    return check
+
+
+OperatorUser = Annotated[Identity, Depends(require_role("operator"))]
+AdminUser = Annotated[Identity, Depends(require_role("admin"))]
+OwnerUser = Annotated[Identity, Depends(require_role("owner"))]
+
+
+def tenant_from_path(tenant_id: UUID, identity: CurrentUser) -> UUID:
+    """The `{tenant_id}` of the path, which must be the caller's own; else 404."""
+    if tenant_id != identity.tenant_id:
+        raise NotFoundError
+    return tenant_id
+
+
+TenantPath = Annotated[UUID, Depends(tenant_from_path)]
+
+
+async def _tenant_transaction(identity: CurrentUser, runtime: RuntimeDep) -> AsyncIterator[Tx]:
+    async with runtime.db.tenant_tx(identity.tenant_id) as tx:
+        yield tx
+
+
+async def _read_transaction(identity: CurrentUser, runtime: RuntimeDep) -> AsyncIterator[Tx]:
+    async with runtime.db.tenant_tx(identity.tenant_id, read_only=True) as tx:
+        yield tx
+
+
+async def _system_transaction(runtime: RuntimeDep) -> AsyncIterator[Tx]:
+    async with runtime.db.system_tx() as tx:
+        yield tx
+
+
+# scope="function": committed before the answer leaves, so that an answer is never a promise that broke.
+TenantTx = Annotated[Tx, Depends(_tenant_transaction, scope="function")]
+ReadTx = Annotated[Tx, Depends(_read_transaction, scope="function")]
+SystemTx = Annotated[Tx, Depends(_system_transaction, scope="function")]
+
+
+def _caller(request: Request, _: Annotated[object, Depends(_service_key)]) -> str:
+    return service_caller(request)
+
+
+ServiceCaller = Annotated[str, Depends(_caller)]

@@ -1,0 +1,90 @@
+"""Every failure as the error envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from shared.database.errors import HANDLED, translate
+from shared.models.errors import (
+    AppError,
+    DatabaseError,
+    UnprocessableError,
+    ValidationError,
+    error_class_for_status,
+)
+from shared.models.responses import error_response
+from shared.utils.logging import logger
+
+
+def render_error(error: AppError, request_id: str | None) -> Response:
+    """The envelope with the error's status and headers."""
+    body = error_response(
+        error.message,
+        code=error.code,
+        field=error.field,
+        details=error.details,
+        correlation_id=request_id,
+    )
+    return Response(
+        body.model_dump_json(exclude={"data", "message", "meta"}),
+        status_code=error.status,
+        media_type="application/json",
+        headers=error.headers,
+    )
+
+
+def from_validation(problems: Sequence[Any]) -> AppError:
+    """422 with every wrong field; 400 when the body is not JSON at all. Inputs are not repeated."""
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return ValidationError("The body is not valid JSON", field="body")
+    fields = [{"field": _place(problem["loc"]), "message": problem["msg"]} for problem in problems]
+    first = fields[0] if fields else {"field": "body", "message": "not valid"}
+    return UnprocessableError(
+        f"{first['field']}: {first['message']}", field=first["field"], details={"errors": fields[:50]}
+    )
+
+
+def _place(location: Sequence[Any]) -> str:
+    parts = [str(part) for part in location]
+    return ".".join(
+        parts[1:] if len(parts) > 1 and parts[0] in ("body", "query", "path", "header") else parts
+    )
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    async def app_error(request: Request, error: Any) -> Response:
+        return render_error(error, _request_id(request))
+
+    async def validation_error(request: Request, error: Any) -> Response:
+        return render_error(from_validation(error.errors()), _request_id(request))
+
+    async def http_error(request: Request, error: Any) -> Response:
+        kind = error_class_for_status(error.status_code)
+        translated = kind(str(error.detail), headers=dict(error.headers or {}))
+        response = render_error(translated, _request_id(request))
+        response.status_code = error.status_code
+        return response
+
+    async def database_error(request: Request, error: Any) -> Response:
+        translated = translate(error)
+        if translated is None:
+            logger.exception("database error", error=error)
+        else:
+            logger.warning("database refused a statement", error=error)
+        return render_error(translated or DatabaseError(), _request_id(request))
+
+    app.add_exception_handler(AppError, app_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)
+    for kind in HANDLED:
+        app.add_exception_handler(kind, database_error)
+
+
+def _request_id(request: Request) -> str | None:
+    return getattr(request.state, "request_id", None)
