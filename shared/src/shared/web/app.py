@@ -62,7 +62,7 @@ def create_service_app(
         generate_unique_id_function=_operation_id,
     )
     app.state.overrides = Overrides()
-    metrics = HttpMetrics(name)
+    app.state.metrics = metrics = HttpMetrics(name)
     app.include_router(health_router(metrics))
     if config.service_role != "worker":
         for router in (*routers, dead_letters_router()):
@@ -171,10 +171,12 @@ class _Parts:
 async def _keep_running(task: BackgroundTask, runtime: Runtime, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
-            return await task(runtime, stop)
+            await task(runtime, stop)
         except Exception as error:  # noqa: BLE001  # whatever broke it, the work has to go on
             logger.exception("background task failed; it starts again", task=task.__name__, error=error)
             await asyncio.sleep(_RESTART_SECONDS)
+        else:
+            return
 
 
 async def _finish(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
