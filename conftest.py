@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["shared.testing.plugin"]
+
 TIERS = ("unit", "integration", "e2e")
 
 

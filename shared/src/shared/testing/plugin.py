@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -18,15 +17,6 @@ from shared.testing.identities import TokenMint
 from shared.utils.ids import uuid7
 
 OpenDatabase = Callable[..., Awaitable[SimpleDatabase]]
-TIERS = ("unit", "integration", "e2e")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test's tier is the folder it lies in."""
-    for item in items:
-        for tier in TIERS:
-            if tier in Path(str(item.path)).parts:
-                item.add_marker(getattr(pytest.mark, tier))
 
 
 @pytest.fixture(scope="session")
