@@ -1,0 +1,196 @@
+"""What a service sees of events: publish, consume, dead letters, health."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from shared.database import SimpleDatabase, Tx
+from shared.errors import ConfigurationError, NotFoundError
+from shared.events import catalog, repository
+from shared.events.consumer import RETRY_DELAYS, Consumer, Dispatcher
+from shared.events.envelope import Event, EventRefusedError, check_tenant
+from shared.events.relay import Relay
+from shared.events.transports.base import DeadLetter, Subscription, Transport
+from shared.events.transports.postgres import PostgresTransport
+from shared.events.transports.rabbitmq import RabbitTransport
+from shared.utils.clock import Clock, SystemClock
+from shared.utils.logging import logger
+
+STOP_TIMEOUT_SECONDS = 20.0
+INBOX_RETENTION = timedelta(days=30)
+_HOUSEKEEPING_SECONDS = 3600.0
+
+
+class DeadLetters:
+    """The events this service's consumers gave up on."""
+
+    def __init__(self, transport: Transport, subscribers: Sequence[str]) -> None:
+        self._transport = transport
+        self._subscribers = subscribers
+
+    async def list(self, *, consumer: str | None = None, limit: int = 100) -> list[DeadLetter]:
+        """Oldest first within a consumer, up to `limit` in all. `NotFoundError` for an unknown consumer."""
+        found: list[DeadLetter] = []
+        for subscriber in self._chosen(consumer):
+            if len(found) < limit:
+                found += await self._transport.dead_letters(subscriber, limit - len(found))
+        return found
+
+    async def replay(self, event_id: UUID, *, consumer: str | None = None) -> int:
+        """Deliver a dead letter again to the consumers that gave up on it; how many. Else `NotFoundError`."""
+        replayed = [await self._transport.replay(s, event_id) for s in self._chosen(consumer)]
+        if not any(replayed):
+            raise NotFoundError("There is no dead letter of this id")
+        return sum(replayed)
+
+    def _chosen(self, consumer: str | None) -> Sequence[str]:
+        if consumer is None:
+            return self._subscribers
+        chosen = [s for s in self._subscribers if consumer in (s, s.partition(".")[2])]
+        if not chosen:
+            raise NotFoundError("There is no consumer of this name")
+        return chosen
+
+
+class EventBus:
+    """The event bus of one service process. `url` is EVENTS_URL: `amqp(s)://…`, or `postgres://` for the
+    service's own database.
+
+    `publish` works before `start`. Every process sends what its service published; only those started
+    with `consume=True` run consumers. `retry_delays` and `poll` are in seconds.
+    """
+
+    def __init__(
+        self,
+        db: SimpleDatabase,
+        *,
+        service: str,
+        url: str = "postgres://",
+        transport: Transport | None = None,
+        retry_delays: Sequence[float] = RETRY_DELAYS,
+        clock: Clock | None = None,
+        poll: float = 0.2,
+    ) -> None:
+        self._service = service
+        self._db = db
+        self._clock = clock or SystemClock()
+        self._retry_delays = tuple(retry_delays)
+        self._consumers: dict[str, Consumer] = {}
+        self._housekeeper: asyncio.Task[None] | None = None
+        self.transport = transport or _transport(url, service, db)
+        self._relay = Relay(db, self.transport, poll=poll)
+        self._runtime: Any = None
+        self.dead_letters = DeadLetters(self.transport, [])
+
+    def bind(self, runtime: Any, consumers: Sequence[Consumer]) -> None:
+        """Give the bus its consumers and what they get as `ctx.runtime`. Call before `start`.
+
+        Raises ValueError for two consumers of one name or a type that is not in the catalog.
+        """
+        self._runtime = runtime
+        self._consumers = {consumer.name: consumer for consumer in consumers}
+        if len(self._consumers) != len(consumers):
+            raise ValueError("two consumers of a service share a name")
+        for consumer in consumers:
+            catalog.expand(tuple(consumer.types))
+        self.dead_letters = DeadLetters(self.transport, [self._subscriber(n) for n in self._consumers])
+
+    def _subscriber(self, consumer: str) -> str:
+        return f"{self._service}.{consumer}"
+
+    async def publish(self, tx: Tx, event: Event) -> None:
+        """Publish with the caller's transaction: the event leaves if and when that commits.
+
+        Raises `EventRefusedError` for a type outside the catalog or an event of another tenant than the
+        transaction's.
+        """
+        await self.publish_many(tx, [event])
+
+    async def publish_many(self, tx: Tx, events: Sequence[Event]) -> None:
+        """As `publish`, in one statement."""
+        if not events:
+            return
+        source = f"/{self._service}"
+        ready = [event if event.source else replace(event, source=source) for event in events]
+        for event in ready:
+            _check(tx, event)
+        await repository.insert_outbox(tx, ready)
+        if self._relay.wake not in tx.after_commit:
+            tx.after_commit.append(self._relay.wake)
+
+    async def start(self, *, consume: bool = True) -> None:
+        """Connect, relay and, if asked, consume. A broker that is away is waited for, not an error."""
+        await self.transport.start()
+        for consumer in self._consumers.values() if consume else ():
+            subscription = Subscription(
+                self._subscriber(consumer.name), catalog.expand(tuple(consumer.types)), consumer.concurrency
+            )
+            dispatcher = Dispatcher(consumer, self._db, self._runtime, self._retry_delays)
+            await self.transport.subscribe(subscription, dispatcher)
+        self._relay.start()
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="inbox retention")
+
+    async def stop(self) -> None:
+        """Finish the handlers that run and the batches in flight, then close. Handlers get 20 s."""
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+            await asyncio.gather(self._housekeeper, return_exceptions=True)
+        try:
+            await asyncio.wait_for(self.transport.drain(), STOP_TIMEOUT_SECONDS)
+        except TimeoutError:
+            logger.warning("handlers were still running at the end and have been stopped")
+        await self._relay.stop()
+        await self.transport.stop()
+
+    async def health(self) -> dict[str, Any]:
+        """State for readiness. `backlog` counts events not yet sent, up to 10,000; ages are in seconds."""
+        async with self._db.system_tx() as tx:
+            backlog, oldest = await repository.outbox_backlog(tx)
+        confirmed = self.transport.last_confirm_at
+        return {
+            "transport": self.transport.name,
+            "connected": self.transport.is_connected,
+            "last_confirm_age": None if confirmed is None else round(time.monotonic() - confirmed, 3),
+            "backlog": backlog,
+            "backlog_age": 0.0 if oldest is None else max(0.0, (self._clock.now() - oldest).total_seconds()),
+        }
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
+            try:
+                await self.forget_inbox()
+            except Exception as error:  # noqa: BLE001  # it is tried again in an hour
+                logger.warning("old inbox rows could not be removed", error=error)
+
+    async def forget_inbox(self) -> int:
+        """Remove inbox rows older than 30 days, after which no repeat can come; how many."""
+        removed, batch = 0, -1
+        while batch:
+            async with self._db.system_tx() as tx:
+                batch = await repository.forget_inbox(tx, self._clock.now() - INBOX_RETENTION)
+            removed += batch
+        return removed
+
+
+def _check(tx: Tx, event: Event) -> None:
+    if event.type not in catalog.CATALOG:
+        raise EventRefusedError(f"{event.type} is not in the event catalog")
+    check_tenant(event)
+    if tx.tenant_id is not None and event.tenant_id not in (None, tx.tenant_id):
+        raise EventRefusedError(f"{event.type}: the event belongs to another tenant than the transaction")
+
+
+def _transport(url: str, service: str, db: SimpleDatabase) -> Transport:
+    scheme = url.partition(":")[0]
+    if scheme in ("amqp", "amqps"):
+        return RabbitTransport(url, service)
+    if scheme in ("postgres", "postgresql"):
+        return PostgresTransport(db)
+    raise ConfigurationError("EVENTS_URL must begin with amqp:// or postgres://", field="EVENTS_URL")

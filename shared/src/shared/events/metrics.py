@@ -1,0 +1,9 @@
+"""Counters of the event bus."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+relayed = Counter("tidings_events_relayed", "Events moved from the outbox to the transport")
+handled = Counter("tidings_events_handled", "Deliveries by their end", ["consumer", "outcome"])
+duration = Histogram("tidings_event_handler_seconds", "Time one delivery took", ["consumer"])

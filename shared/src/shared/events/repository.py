@@ -1,0 +1,86 @@
+"""SQL of the outbox and the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from shared.database.tx import Tx
+from shared.events.envelope import Event, from_row
+
+_BACKLOG_CAP = 10_000
+
+_INSERT = """
+INSERT INTO outbox (id, tenant_id, type, source, subject, occurred_at, data, traceparent, correlation_id)
+SELECT e.id, e.tenant_id, e.type, e.source, e.subject, e.occurred_at, e.data::json, e.traceparent,
+       e.correlation_id
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[],
+            $8::text[], $9::text[])
+     AS e (id, tenant_id, type, source, subject, occurred_at, data, traceparent, correlation_id)
+"""
+
+_CLAIM = """
+DELETE FROM outbox
+WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+RETURNING id, tenant_id, type, source, subject, occurred_at, data::text AS data, traceparent, correlation_id
+"""
+
+
+def columns(events: Sequence[Event]) -> tuple[list[object], ...]:
+    """The events as nine arrays in the order of the tables' columns, for `unnest`."""
+    return (
+        [e.id for e in events],
+        [e.tenant_id for e in events],
+        [e.type for e in events],
+        [e.source for e in events],
+        [e.subject for e in events],
+        [e.time for e in events],
+        [e.encoded_data().decode() for e in events],
+        [e.traceparent for e in events],
+        [e.correlation_id for e in events],
+    )
+
+
+async def insert_outbox(tx: Tx, events: Sequence[Event]) -> None:
+    await tx.execute(_INSERT, *columns(events))
+
+
+async def claim_outbox(tx: Tx, limit: int) -> list[Event]:
+    """Take up to `limit` events out of the outbox; they come back if the transaction is rolled back."""
+    return [from_row(row) for row in await tx.fetch(_CLAIM, limit)]
+
+
+async def outbox_backlog(tx: Tx) -> tuple[int, datetime | None]:
+    """Events waiting (counted up to 10,000) and the time of the oldest."""
+    row = await tx.fetchrow(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS some) AS waiting,"
+        " (SELECT occurred_at FROM outbox ORDER BY id LIMIT 1) AS oldest",
+        _BACKLOG_CAP,
+    )
+    assert row is not None
+    return row["waiting"], row["oldest"]
+
+
+async def claim_inbox(tx: Tx, consumer: str, event_id: UUID) -> bool:
+    """Note that `consumer` handles this event in this transaction; False when it already has."""
+    tag = await tx.execute(
+        "INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", consumer, event_id
+    )
+    return tag.endswith(" 1")
+
+
+async def is_in_inbox(tx: Tx, consumer: str, event_id: UUID) -> bool:
+    found = await tx.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM inbox WHERE consumer = $1 AND event_id = $2)", consumer, event_id
+    )
+    return bool(found)
+
+
+async def forget_inbox(tx: Tx, before: datetime, limit: int = 10_000) -> int:
+    """Delete up to `limit` inbox rows older than `before`; how many there were."""
+    return await tx.affected(
+        "DELETE FROM inbox WHERE ctid IN (SELECT ctid FROM inbox WHERE processed_at < $1 LIMIT $2)",
+        before,
+        limit,
+    )
