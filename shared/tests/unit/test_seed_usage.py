@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from uuid import UUID
 
 import httpx
 import pytest
@@ -82,7 +81,6 @@ def test_every_promised_name_is_exported() -> None:
         "validate_email_required",
     ]
     assert [name for name in promised if not hasattr(shared, name)] == []
-
 
 
 def test_service_urls_come_from_the_table_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,8 +187,6 @@ def test_ids_are_version_seven_unique_and_ordered() -> None:
     assert len(set(ids)) == len(ids)
     assert {i.version for i in ids} == {7}
     assert all((i.int >> 62) & 3 == 2 for i in ids)
-        (i.int >> 62) & 3 == 2 for i in ids
-    )
 
 
 def test_business_models_check_their_values() -> None:
