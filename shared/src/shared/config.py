@@ -33,7 +33,7 @@ SERVICES: tuple[ServiceSpec, ...] = (
 SERVICE_PORTS: dict[str, int] = {service.name: service.port for service in SERVICES}
 
 _PLACEHOLDERS = re.compile(r"change.?me|placeholder|example|secret$|^dev|default", re.IGNORECASE)
-_DURATION = re.compile(r"^(\d+)\s*([smhd]?)$")
+_DURATION = re.compile(r"^(\d+)\s*([smhd]?)\Z")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -15,8 +15,8 @@ from shared.errors import ValidationError
 
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _LABEL = r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\u0080-\U0010ffff-]{0,61}[A-Za-z0-9\u0080-\U0010ffff])?"
-EMAIL_PATTERN = re.compile(rf"^{_LOCAL}(?:\.{_LOCAL})*@(?:{_LABEL}\.)+{_LABEL}$")
-SLUG_PATTERN = re.compile(r"^[a-z0-9]+([_-][a-z0-9]+)*$")
+EMAIL_PATTERN = re.compile(rf"^{_LOCAL}(?:\.{_LOCAL})*@(?:{_LABEL}\.)+{_LABEL}\Z")
+SLUG_PATTERN = re.compile(r"^[a-z0-9]+([_-][a-z0-9]+)*\Z")
 _CONTROL = {chr(n) for n in range(32) if chr(n) not in "\t\n\r"} | {"\x7f"}
 _PHONE_NOISE = re.compile(r"[\s().\-/]")
 MIN_PASSWORD_LENGTH = 12

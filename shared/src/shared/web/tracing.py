@@ -7,8 +7,8 @@ import re
 
 from shared.utils.ids import uuid7
 
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,128}$")
-_TRACEPARENT = re.compile(r"^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$")
+_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,128}\Z")
+_TRACEPARENT = re.compile(r"^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})\Z")
 
 
 def accept_request_id(given: str | None) -> str:
