@@ -1,13 +1,20 @@
-"""`python -m deploy.local testservers --dir DIR [stop]`"""
+"""`python -m deploy.local testservers --dir DIR [stop]` and `python -m deploy.local demo …`"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 from deploy.local import testservers
 from deploy.local.state import LocalStackError
+
+
+def play(gateway_url: str, mailcatcher_url: str, events: str) -> int:
+    """Exit status of `demo.main.run`: 0 when every figure was right."""
+    run = importlib.import_module("demo.main").run
+    return int(run(gateway_url, mailcatcher_url, events=events))
 
 
 def main() -> int:
@@ -16,7 +23,13 @@ def main() -> int:
     servers = commands.add_parser("testservers", help="Postgres (and RabbitMQ) for tests; prints exports")
     servers.add_argument("--dir", type=Path, required=True, help="folder that holds their data")
     servers.add_argument("action", nargs="?", choices=("start", "stop"), default="start")
+    demo = commands.add_parser("demo", help="play the demo against a running installation")
+    demo.add_argument("--gateway", required=True)
+    demo.add_argument("--mailcatcher", default="")
+    demo.add_argument("--events", default="", help="words about the event transport, to be shown")
     arguments = parser.parse_args()
+    if arguments.command == "demo":
+        return play(arguments.gateway, arguments.mailcatcher, arguments.events)
     try:
         if arguments.action == "stop":
             testservers.stop(arguments.dir)

@@ -316,8 +316,7 @@ class _Launch:
             port = free_port(port)
             _forget_foreign_lock(self.data)
             started = self._pg_ctl(port)
-            process = _postmaster(self.data)
-            if started.returncode == 0 and process:
+            if started.returncode == 0 and _postmaster(self.data):
                 write_json(
                     self.server.facts,
                     {
@@ -327,12 +326,34 @@ class _Launch:
                         "label": self.installation.label,
                     },
                 )
-                return None
+                return self._create_database(port, password)
             reason = f"{started.stdout.strip()[-300:]}\n{log_tail(self.base / 'postgres.log', 6)}"
             # Processes of a killed server need a moment to notice; another program may have taken the port.
             wait_until(lambda: False, 1)
             port = 0
         return reason
+
+    def _create_database(self, port: int, password: str) -> str | None:
+        if self.server.database == "postgres":
+            return None
+        done = subprocess.run(
+            [
+                self.bin / "createdb",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(port),
+                "-U",
+                "postgres",
+                self.server.database,
+            ],
+            env=_clean_environment() | {"PGPASSWORD": password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        exists = "already exists" in done.stderr
+        return None if done.returncode == 0 or exists else done.stderr.strip()
 
     def _pg_ctl(self, port: int) -> subprocess.CompletedProcess[str]:
         chosen = DURABLE_SETTINGS if self.server.durable else FAST_SETTINGS

@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""Run Tidings on this machine.
+
+    python3 run.py                start everything, print the addresses, stop it all on Ctrl-C
+    python3 run.py demo           the same, then play a campaign through the public door and check its figures
+    python3 run.py status         what runs
+    python3 run.py stop           stop what runs
+
+Needs Python 3.11 and nothing else. See `python3 run.py --help` for options.
+"""
+
+import sys
+
+if sys.version_info < (3, 11) or sys.platform == "win32":
+    sys.exit("Tidings needs Python 3.11 or newer on Linux or macOS (on Windows: WSL, or docker-compose.yml).")
+
+from deploy.local.bootstrap import enter
+
+if __name__ == "__main__":
+    enter(__file__)
+
+    from deploy.local.commands import main
+
+    sys.exit(main(sys.argv[1:]))
