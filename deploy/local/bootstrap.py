@@ -158,3 +158,10 @@ def _write_paths() -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        prepare()
+    except BootstrapError as error:
+        sys.exit(str(error))

