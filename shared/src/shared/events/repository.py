@@ -54,7 +54,7 @@ async def claim_outbox(tx: Tx, limit: int) -> list[Event]:
 async def outbox_backlog(tx: Tx) -> tuple[int, datetime | None]:
     """Events waiting (counted up to 10,000) and the time of the oldest."""
     row = await tx.fetchrow(
-        "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS some) AS waiting,"
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS sampled) AS waiting,"
         " (SELECT occurred_at FROM outbox ORDER BY id LIMIT 1) AS oldest",
         _BACKLOG_CAP,
     )

@@ -15,8 +15,13 @@ from shared.testing.clock import FakeClock
 from shared.testing.databases import ensure_template, fresh_database, runtime_database
 from shared.testing.identities import TokenMint
 from shared.utils.ids import uuid7
+from shared.utils.logging import configure_logging
 
 OpenDatabase = Callable[..., Awaitable[SimpleDatabase]]
+
+
+def pytest_configure() -> None:
+    configure_logging("error")
 
 
 @pytest.fixture(scope="session")

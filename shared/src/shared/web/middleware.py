@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
+from starlette.exceptions import HTTPException
 
-from shared.models.errors import AppError, PayloadTooLargeError
+from shared.models.errors import AppError
 from shared.utils.logging import logger
 from shared.web.errors import render_error
 from shared.web.metrics import HttpMetrics
@@ -75,16 +76,18 @@ class EdgeMiddleware:
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         limit = self._limit(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"")
+        # The framework passes on HTTPException from inside body parsing, and turns all else into a 400.
+        too_large = HTTPException(413, f"The body may have at most {limit} bytes")
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
             if declared.isdigit() and int(declared) > limit:
-                raise PayloadTooLargeError(f"The body may have at most {limit} bytes")
+                raise too_large
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise PayloadTooLargeError(f"The body may have at most {limit} bytes")
+                raise too_large
             return message
 
         return counted
