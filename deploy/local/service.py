@@ -102,7 +102,7 @@ class Supervised:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
 
-    def end(self, seconds: float = 15) -> None:
+    def end(self, seconds: float = 25) -> None:
         """Wait for it to end after SIGTERM, then kill what is left of it."""
         process, self._process = self._process, None
         if process is None:
