@@ -19,6 +19,7 @@ from shared.models.responses import ApiResponse, error_responses, success_respon
 from shared.testing.clients import service_client
 from shared.testing.identities import TokenMint
 from shared.testing.plugin import OpenDatabase
+from shared.utils.ids import uuid7
 from shared.web import (
     AdminUser,
     Idem,
@@ -149,7 +150,9 @@ async def test_every_failure_has_the_envelope(service: Service, mint: TokenMint,
         405: await service.http.delete(url, headers=headers),
         503: await service.http.get(f"{url}/fail/busy", headers=headers),
         500: await service.http.get(f"{url}/fail/bug", headers=headers),
-        400: await service.http.post(url, content=b'{"name": ', headers=headers),
+        400: await service.http.post(
+            url, content=b'{"name": ', headers=headers | {"content-type": "application/json"}
+        ),
         422: await service.http.post(url, json={"name": "x" * 21}, headers=headers),
         413: await service.http.post(url, content=b"x" * 2001, headers=headers),
     }
@@ -202,13 +205,16 @@ async def test_request_ids_are_kept_when_harmless(service: Service) -> None:
     assert replaced.headers["x-request-id"] not in ("", "a bé")
 
 
-async def test_health_readiness_and_metrics(service: Service) -> None:
+async def test_health_readiness_and_metrics(service: Service, mint: TokenMint) -> None:
     assert (await service.http.get("/ready")).json()["data"]["checks"]["database"] is True
     assert (await service.http.get("/version")).json()["data"]["service"] == "campaign-service"
+    tenant = uuid7()
     await service.http.get("/nowhere")
-    assert 'route="/health"' in (await service.http.get("/metrics")).text or (
-        'route="unmatched"' in (await service.http.get("/metrics")).text
-    )
+    await service.http.get(f"/things/{tenant}", headers=mint.headers(tenant))
+    metrics = (await service.http.get("/metrics")).text
+    assert 'route="unmatched",status="404"' in metrics
+    assert 'route="/things/{tenant_id}",status="200"' in metrics
+    assert str(tenant) not in metrics
 
 
 async def test_internal_routes_need_a_service_key(service: Service, mint: TokenMint, tenant_a: UUID) -> None:
