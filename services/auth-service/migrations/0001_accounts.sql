@@ -109,7 +109,7 @@ CREATE UNIQUE INDEX api_key_by_hash ON api_key (key_hash);
 
 -- Failed logins of one account: the wait grows, nobody is locked out. Keys are digests of addresses.
 CREATE TABLE login_throttle (
-    bucket        text        NOT NULL PRIMARY KEY,
+    bucket        text        COLLATE "C" NOT NULL PRIMARY KEY,
     attempts      integer     NOT NULL,
     blocked_until timestamptz NOT NULL,
     forget_at     timestamptz NOT NULL
