@@ -1,0 +1,38 @@
+"""Wiring of campaign-service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from campaign_service.campaigns import routes as campaigns
+from campaign_service.campaigns import scheduler
+from campaign_service.campaigns.recipients import routes as recipients
+from campaign_service.consumers import CONSUMERS
+from campaign_service.settings import Settings
+from campaign_service.stats import routes as stats
+from campaign_service.suppressions import routes as suppressions
+from campaign_service.tracking import routes as tracking
+from shared.jobs import jobs_router
+from shared.web import create_service_app
+
+NAME = "campaign-service"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app, not yet started."""
+    return create_service_app(
+        name=NAME,
+        config=settings,
+        routers=[
+            campaigns.router,
+            recipients.router,
+            stats.router,
+            suppressions.router,
+            jobs_router("/api/v2/jobs/{tenant_id}"),
+            tracking.router,
+        ],
+        consumers=CONSUMERS,
+        jobs=scheduler.JOBS,
+        schedules=scheduler.SCHEDULES,
+        background=[scheduler.run],
+    )

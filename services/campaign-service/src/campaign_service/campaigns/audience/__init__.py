@@ -1,0 +1,1 @@
+"""Who a campaign goes to: counted, sampled, and frozen at the start."""

@@ -1,0 +1,1 @@
+"""The frozen audience of a campaign and what became of each person."""

@@ -1,0 +1,157 @@
+"""HTTP of what a campaign is and does to people: audience, preview, recipients, progress, links."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from campaign_service.campaigns import content, service
+from campaign_service.campaigns.recipients import repository
+from campaign_service.campaigns.recipients import service as recipients
+from campaign_service.campaigns.schemas import (
+    AudienceOut,
+    Language,
+    LinkOut,
+    PreviewOut,
+    ProgressOut,
+    RecipientOut,
+    TestIn,
+    TestOut,
+)
+from campaign_service.campaigns.states import RecipientState
+from shared.models import ApiResponse, error_responses, success_response
+from shared.web import Idem, OperatorUser, Page, ReadTx, Runtime, RuntimeDep, TenantPath, TenantTx
+
+router = APIRouter(prefix="/api/v2/campaigns/{tenant_id}/{campaign_id}", tags=["campaigns"])
+
+_READ = error_responses(400, 401, 404, 422)
+StateFilter = Annotated[RecipientState | None, Query(description="Only recipients in this state")]
+CSV_COLUMNS = tuple(name for name in RecipientOut.model_fields if name != "next_attempt_at")
+_FLUSH_BYTES = 64 * 1024
+
+
+@router.get("/audience", responses=_READ)
+async def audience(
+    tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx, runtime: RuntimeDep
+) -> ApiResponse[AudienceOut]:
+    """Who would get the mail if it were sent now, who would not and why, and a few of the people."""
+    campaign = await service.get(tx, tenant_id, campaign_id)
+    found = await recipients.audience(tx, campaign, runtime.clock.now())
+    return success_response(AudienceOut.model_validate(found))
+
+
+@router.get("/preview", responses=_READ)
+async def preview(
+    tenant_id: TenantPath,
+    campaign_id: UUID,
+    tx: ReadTx,
+    contact_id: Annotated[
+        UUID | None, Query(description="As this contact; default the tenant's first")
+    ] = None,
+    language: Annotated[Language | None, Query(description="In this language, not the contact's")] = None,
+) -> ApiResponse[PreviewOut]:
+    """The mail by the engine that sends it, without tracking."""
+    campaign = await service.get(tx, tenant_id, campaign_id)
+    rendered, chosen, person = await content.preview(tx, campaign, contact_id, language)
+    return success_response(
+        PreviewOut(
+            subject=rendered.subject,
+            html=rendered.html,
+            text=rendered.text,
+            language=chosen,
+            contact_id=person.contact_id if person.contact_id.int else None,
+            warnings=list(rendered.warnings),
+        )
+    )
+
+
+@router.post(
+    "/test",
+    status_code=202,
+    response_model=ApiResponse[TestOut],
+    responses=error_responses(400, 401, 403, 404, 409, 422),
+)
+async def send_test(
+    tenant_id: TenantPath,
+    campaign_id: UUID,
+    body: TestIn,
+    user: OperatorUser,
+    tx: TenantTx,
+    runtime: RuntimeDep,
+    idem: Idem,
+) -> ApiResponse[Any] | Response:
+    """Send the mail to a few addresses, outside of the campaign and its figures. Takes an Idempotency-Key."""
+
+    async def action() -> ApiResponse[TestOut]:
+        campaign = await service.get(tx, tenant_id, campaign_id)
+        ids = await recipients.send_test(tx, runtime, campaign, body, user.user_id)
+        return success_response(TestOut(campaign_id=campaign_id, message_ids=ids), "Test mails queued")
+
+    return await idem.run(tx, action, status=202)
+
+
+@router.get("/recipients", responses=_READ)
+async def list_recipients(
+    tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx, page: Page, state: StateFilter = None
+) -> ApiResponse[list[RecipientOut]]:
+    """The frozen audience, in the order of the contacts' ids, with what became of each."""
+    await service.get(tx, tenant_id, campaign_id)
+    rows = await repository.page(tx, tenant_id, campaign_id, state, page.value(0), page.fetch_limit)
+    return page.respond(rows, lambda row: (row["contact_id"],), RecipientOut.model_validate)
+
+
+@router.get(
+    "/recipients.csv",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {}}}} | error_responses(401, 404, 422),
+)
+async def export_recipients(
+    tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx, runtime: RuntimeDep, state: StateFilter = None
+) -> StreamingResponse:
+    """All recipients as CSV, sent as it is read."""
+    await service.get(tx, tenant_id, campaign_id)
+    return StreamingResponse(
+        _csv(runtime, tenant_id, campaign_id, state),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="recipients-{campaign_id}.csv"'},
+    )
+
+
+async def _csv(
+    runtime: Runtime, tenant_id: UUID, campaign_id: UUID, state: RecipientState | None
+) -> AsyncIterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(CSV_COLUMNS)
+    # The request's own transaction ends before the body is sent.
+    async with runtime.db.tenant_tx(tenant_id, read_only=True) as tx:
+        async for row in repository.stream(tx, tenant_id, campaign_id, state):
+            writer.writerow([recipients.csv_cell(row[name]) for name in CSV_COLUMNS])
+            if buffer.tell() > _FLUSH_BYTES:
+                yield buffer.getvalue().encode()
+                buffer.seek(0)
+                buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+@router.get("/progress", responses=_READ)
+async def progress(
+    tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx, runtime: RuntimeDep
+) -> ApiResponse[ProgressOut]:
+    """How far the sending is, by state, how fast, and when it will be over."""
+    campaign = await service.get(tx, tenant_id, campaign_id)
+    return success_response(await recipients.progress(tx, campaign, runtime.clock.now()))
+
+
+@router.get("/links", responses=_READ)
+async def links(tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx) -> ApiResponse[list[LinkOut]]:
+    """The links of a started campaign and their clicks."""
+    await service.get(tx, tenant_id, campaign_id)
+    rows = await repository.link_clicks(tx, tenant_id, campaign_id)
+    return success_response([LinkOut.model_validate(row) for row in rows])

@@ -1,0 +1,67 @@
+"""What is worked out about a campaign's people."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from campaign_service.campaigns import content
+from campaign_service.campaigns.audience import service as audience_service
+from campaign_service.campaigns.recipients import repository
+from campaign_service.campaigns.schemas import ProgressOut, TestIn
+from campaign_service.campaigns.states import OPEN_STATES
+from campaign_service.settings import settings_of
+from shared.database import Tx
+from shared.web import Runtime
+
+Campaign = dict[str, Any]
+_RATE_WINDOW = timedelta(seconds=10)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+async def audience(tx: Tx, campaign: Campaign, now: datetime) -> dict[str, Any]:
+    """Counts and sample of the audience as the campaign's tags choose it now."""
+    tenant_id = campaign["tenant_id"]
+    selection = await audience_service.resolve_tags(
+        tx, tenant_id, campaign["tags_all"], campaign["tags_any"], campaign["exclude_tags"]
+    )
+    count = await audience_service.count(tx, tenant_id, selection, now)
+    return {
+        "count": count.eligible,
+        "suppressed": count.suppressed,
+        "not_eligible": count.not_eligible,
+        "sample": await audience_service.sample(tx, tenant_id, selection, now),
+    }
+
+
+async def progress(tx: Tx, campaign: Campaign, now: datetime) -> ProgressOut:
+    """Counts by state; the rate is that of the last ten seconds, or since the start when that is nearer."""
+    since = max(now - _RATE_WINDOW, campaign["started_at"] or now - _RATE_WINDOW)
+    states, recent = await repository.state_counts(tx, campaign["tenant_id"], campaign["id"], since)
+    total = sum(states.values())
+    waiting = sum(states.get(state, 0) for state in OPEN_STATES)
+    seconds = max((now - since).total_seconds(), 1.0)
+    rate = recent / seconds if campaign["status"] == "sending" else 0.0
+    return ProgressOut(
+        campaign_id=campaign["id"],
+        status=campaign["status"],
+        total=total,
+        done=total - waiting,
+        percent=round(100 * (total - waiting) / total, 1) if total else 0.0,
+        states=states,
+        rate=round(rate, 1),
+        eta_seconds=round(waiting / rate) if rate and waiting else None,
+        started_at=campaign["started_at"],
+        completed_at=campaign["completed_at"],
+    )
+
+
+def csv_cell(value: Any) -> str:
+    """One cell as text. What a spreadsheet would run as a formula gets an apostrophe in front."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

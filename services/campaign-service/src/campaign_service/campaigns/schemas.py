@@ -1,0 +1,248 @@
+"""Shapes of campaigns in requests and answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from campaign_service.campaigns.states import RecipientState, Status
+from shared.utils import is_email
+
+_NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
+MAX_LATENESS = 30 * 24 * 3600
+
+
+def _address(value: str) -> str:
+    if not is_email(value):
+        raise ValueError("not an e-mail address")
+    return value
+
+
+def _distinct(value: list[str]) -> list[str]:
+    return list(dict.fromkeys(value))
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+Slug = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$")]
+Slugs = Annotated[list[Slug], Field(max_length=50), AfterValidator(_distinct)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=_NO_CONTROL)]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_NO_CONTROL)
+]
+Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_address)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+
+
+class CampaignFields(BaseModel):
+    """What a user may write. `language` forces one language for everyone; without it each gets their own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    channel: Literal["email"] = "email"
+    language: Language | None = None
+    category: Line | None = None
+    tags_all: Slugs = []
+    tags_any: Slugs = []
+    exclude_tags: Slugs = []
+    from_name: Line | None = None
+    from_email: Address | None = None
+    reply_to: Address | None = None
+    scheduled_at: UtcTime | None = Field(
+        default=None, description="Kept for `schedule`; alone it starts nothing"
+    )
+    max_lateness_seconds: int = Field(
+        default=3600, ge=0, le=MAX_LATENESS, description="A schedule missed by more than this does not fire"
+    )
+    external_ref: Name | None = Field(
+        default=None, description="What another sender (MailWizz) calls this campaign"
+    )
+
+
+class CampaignIn(CampaignFields):
+    """A new campaign. `tenant_id` may be given, as older clients do, and must then be the caller's."""
+
+    tenant_id: UUID | None = None
+    name: Name
+    template_id: UUID
+
+
+class CampaignUpdate(CampaignFields):
+    """Fields that are given replace those of the campaign; the others stay."""
+
+    tenant_id: UUID | None = None
+    name: Name = ""
+    template_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _required_stay(self) -> Self:
+        if "template_id" in self.model_fields_set and self.template_id is None:
+            raise ValueError("template_id cannot be taken away")
+        return self
+
+
+class CampaignOut(BaseModel):
+    id: UUID
+    tenant_id: UUID
+    name: str
+    channel: str
+    template_id: UUID
+    template_version: int | None
+    language: str | None
+    category: str | None
+    tags_all: list[str]
+    tags_any: list[str]
+    exclude_tags: list[str]
+    from_name: str | None
+    from_email: str | None
+    reply_to: str | None
+    status: Status
+    status_reason: str | None
+    scheduled_at: datetime | None
+    max_lateness_seconds: int
+    external_ref: str | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    recipient_count: int
+    created_by: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class SendOut(BaseModel):
+    """Answer of send and resume."""
+
+    success: bool = True
+    campaign_id: UUID
+    status: Status
+    message: str
+    recipient_count: int
+
+
+class ScheduleIn(BaseModel):
+    """When to send. Absent: the campaign's own `scheduled_at`. Null: not at all, back to draft."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scheduled_at: UtcTime | None = None
+
+
+class RetryIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    include_ambiguous: bool = Field(
+        default=False, description="Also those whose mail may have arrived: they may get it twice"
+    )
+
+
+class RetryOut(BaseModel):
+    campaign_id: UUID
+    status: Status
+    requeued: int
+
+
+class TestIn(BaseModel):
+    """Addresses that get the mail as `contact_id` would (default: the tenant's first contact)."""
+
+    __test__ = False
+    model_config = ConfigDict(extra="forbid")
+
+    to: Annotated[list[Address], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
+    contact_id: UUID | None = None
+    language: Language | None = None
+
+
+class TestOut(BaseModel):
+    __test__ = False
+    campaign_id: UUID
+    message_ids: list[UUID]
+
+
+class PreviewOut(BaseModel):
+    """A rendering by the engine that sends, without tracking; `warnings` are for the author."""
+
+    subject: str
+    html: str
+    text: str
+    language: str
+    contact_id: UUID | None
+    warnings: list[str]
+
+
+class SampleContact(BaseModel):
+    id: UUID
+    email: str
+    first_name: str | None
+    last_name: str | None
+    language: str
+
+
+class AudienceOut(BaseModel):
+    """`count` would get the mail now; the others by the reason why they would not."""
+
+    count: int
+    suppressed: dict[str, int]
+    not_eligible: dict[str, int]
+    sample: list[SampleContact]
+
+
+class RecipientOut(BaseModel):
+    contact_id: UUID
+    email: str
+    language: str
+    variant: int
+    state: RecipientState
+    attempts: int
+    next_attempt_at: datetime | None
+    possible_repeats: int
+    last_code: str | None
+    last_detail: str | None
+    skip_reason: str | None
+    bounce_class: str | None
+    accepted_at: datetime | None
+    delivered_at: datetime | None
+    bounced_at: datetime | None
+    first_opened_at: datetime | None
+    first_clicked_at: datetime | None
+    unsubscribed_at: datetime | None
+    complained_at: datetime | None
+
+
+class ProgressOut(BaseModel):
+    """`done` of `total` are past sending; `rate` is mails a second over the last seconds, `eta_seconds` from it."""
+
+    campaign_id: UUID
+    status: Status
+    total: int
+    done: int
+    percent: float
+    states: dict[RecipientState, int]
+    rate: float
+    eta_seconds: int | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class LinkOut(BaseModel):
+    """`unique_clicks` counts people; `clicks_*` counts requests by who made them."""
+
+    link_index: int
+    url: str
+    unique_clicks: int
+    clicks_human: int
+    clicks_scanner: int
+    clicks_unknown: int

@@ -1,0 +1,258 @@
+"""What may happen to a campaign. The caller opens and commits the transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from campaign_service.campaigns import repository
+from campaign_service.campaigns.audience import repository as audience_repository
+from campaign_service.campaigns.audience import service as audience
+from campaign_service.campaigns.audience.repository import Languages, Selection
+from campaign_service.campaigns.content import load_contents, tracked_links
+from campaign_service.campaigns.recipients import repository as recipients
+from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
+from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
+from shared.database import Tx
+from shared.events import new_event
+from shared.models.errors import AppError, BusinessRuleError, ConflictError, NotFoundError, ValidationError
+from shared.utils import logger, uuid7
+from shared.web import Runtime
+
+Campaign = dict[str, Any]
+
+
+class EmptyAudienceError(ConflictError):
+    """Nobody would get the mail."""
+
+    code = "EMPTY_AUDIENCE"
+
+
+class NothingToRetryError(ConflictError):
+    code = "NOTHING_TO_RETRY"
+
+
+async def get(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> Campaign:
+    """The campaign; `NotFoundError` when it is not there or not the tenant's."""
+    campaign = await repository.get(tx, tenant_id, campaign_id)
+    if campaign is None:
+        raise NotFoundError("There is no such campaign")
+    return campaign
+
+
+async def _locked(tx: Tx, tenant_id: UUID, campaign_id: UUID, action: Action) -> tuple[Campaign, Status]:
+    """The campaign, locked, and the status `action` leads to."""
+    campaign = await repository.get(tx, tenant_id, campaign_id, lock=True)
+    if campaign is None:
+        raise NotFoundError("There is no such campaign")
+    return campaign, next_status(campaign["status"], action)
+
+
+async def create(tx: Tx, tenant_id: UUID, body: CampaignIn, user_id: UUID, now: datetime) -> Campaign:
+    """A new draft. Its template and every tag it names must exist."""
+    fields = body.model_dump(exclude={"tenant_id"})
+    await _check_references(tx, tenant_id, fields)
+    return await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
+
+
+async def update(tx: Tx, tenant_id: UUID, campaign_id: UUID, body: CampaignUpdate, now: datetime) -> Campaign:
+    """Replace the given fields of a draft or scheduled campaign."""
+    campaign, status = await _locked(tx, tenant_id, campaign_id, "edit")
+    fields = {**campaign, **body.model_dump(exclude_unset=True, exclude={"tenant_id"})}
+    await _check_references(tx, tenant_id, fields)
+    if status == "scheduled":
+        _check_schedule(fields["scheduled_at"], now)
+    return await repository.update(tx, tenant_id, campaign_id, fields, now)
+
+
+async def _check_references(tx: Tx, tenant_id: UUID, fields: Campaign) -> None:
+    await _selection(tx, tenant_id, fields)
+    template = await repository.template(tx, tenant_id, fields["template_id"])
+    if template is None or template["is_archived"]:
+        raise ValidationError("There is no such template", field="template_id")
+    contents = await load_contents(tx, tenant_id, template["id"], template["current_version"])
+    if fields["language"] is not None and fields["language"] not in contents:
+        raise ValidationError(
+            f"The template has no content in {fields['language']}",
+            field="language",
+            details={"languages": sorted(contents)},
+        )
+
+
+async def _selection(tx: Tx, tenant_id: UUID, campaign: Campaign) -> Selection:
+    return await audience.resolve_tags(
+        tx, tenant_id, campaign["tags_all"], campaign["tags_any"], campaign["exclude_tags"]
+    )
+
+
+async def delete(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> None:
+    """Remove a campaign that never started; what was sent stays on record."""
+    campaign, _ = await _locked(tx, tenant_id, campaign_id, "delete")
+    if campaign["started_at"] is not None:
+        raise CampaignStateError("A campaign that was started is kept, with what it sent")
+    await repository.delete(tx, tenant_id, campaign_id)
+
+
+async def duplicate(tx: Tx, tenant_id: UUID, campaign_id: UUID, user_id: UUID, now: datetime) -> Campaign:
+    """A new draft with the same content and audience, without schedule and without the other sender's name."""
+    campaign = await get(tx, tenant_id, campaign_id)
+    name = f"{campaign['name'][:190]} (copy)"
+    fields = {**campaign, "name": name, "scheduled_at": None, "external_ref": None}
+    return await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
+
+
+def _check_schedule(at: datetime | None, now: datetime) -> None:
+    if at is None:
+        raise ValidationError("scheduled_at is required", field="scheduled_at")
+    if at <= now:
+        raise ValidationError("scheduled_at must be in the future", field="scheduled_at")
+
+
+async def schedule(
+    tx: Tx, tenant_id: UUID, campaign_id: UUID, at: datetime | None, now: datetime
+) -> Campaign:
+    """Send at `at`, or at the campaign's own time when None."""
+    campaign, status = await _locked(tx, tenant_id, campaign_id, "schedule")
+    moment = at or campaign["scheduled_at"]
+    _check_schedule(moment, now)
+    await _check_references(tx, tenant_id, campaign)
+    return await repository.set_schedule(tx, tenant_id, campaign_id, status, moment, now)
+
+
+async def unschedule(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
+    """Back to draft."""
+    _, status = await _locked(tx, tenant_id, campaign_id, "unschedule")
+    return await repository.set_schedule(tx, tenant_id, campaign_id, status, None, now)
+
+
+async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
+    """Freeze template version, links and audience, and hand the campaign to the sender.
+
+    Raises `CampaignStateError`, `UnknownTagsError`, `EmptyAudienceError`, and `BusinessRuleError` when the
+    template is gone or has no content in the campaign's language.
+    """
+    campaign, _ = await _locked(tx, tenant_id, campaign_id, "send")
+    selection = await _selection(tx, tenant_id, campaign)
+    template = await repository.template(tx, tenant_id, campaign["template_id"])
+    if template is None or template["is_archived"]:
+        raise BusinessRuleError("The template of this campaign is archived", field="template_id")
+    version = template["current_version"]
+    contents = await load_contents(tx, tenant_id, template["id"], version)
+    languages = Languages(campaign["language"], tuple(contents), template["default_language"])
+    if languages.forced is not None and languages.forced not in contents:
+        raise BusinessRuleError(f"The template has no content in {languages.forced}", field="language")
+    links = tracked_links(runtime, campaign, contents, template["default_language"])
+    queued, skipped = await audience_repository.freeze(tx, tenant_id, campaign_id, selection, languages, now)
+    if queued == 0:
+        raise EmptyAudienceError("Nobody would get this mail", details={"suppressed": skipped})
+    await repository.add_links(tx, tenant_id, campaign_id, links)
+    if skipped:
+        await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
+    started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, now)
+    await _publish_started(tx, runtime, started)
+    return started
+
+
+async def _publish_started(tx: Tx, runtime: Runtime, campaign: Campaign) -> None:
+    data = {
+        "campaign_id": campaign["id"],
+        "name": campaign["name"],
+        "total_recipients": campaign["recipient_count"],
+        "started_at": campaign["started_at"],
+    }
+    await runtime.events.publish(
+        tx,
+        new_event(
+            "campaign.campaign.started.v1", data, tenant_id=campaign["tenant_id"], subject=str(campaign["id"])
+        ),
+    )
+
+
+async def start_next_due(tx: Tx, runtime: Runtime, now: datetime) -> bool:
+    """Start the longest overdue scheduled campaign of any tenant; False when none is due.
+
+    `tx` is a system transaction. A schedule missed by more than the campaign's `max_lateness_seconds`, and one
+    that cannot start, goes back to draft with the reason: nothing is sent by surprise, and nothing fires twice.
+    """
+    due = await repository.next_due(tx, now)
+    if due is None:
+        return False
+    tenant_id, campaign_id = due["tenant_id"], due["id"]
+    await tx.set_tenant(tenant_id)
+    late = now - due["scheduled_at"]
+    if late > timedelta(seconds=due["max_lateness_seconds"]):
+        reason = f"missed its time by {int(late.total_seconds())} s, more than it allows"
+        await repository.set_status(tx, tenant_id, campaign_id, "draft", now, reason)
+        return True
+    savepoint = await tx.savepoint()
+    try:
+        await start(tx, runtime, tenant_id, campaign_id, now)
+    except AppError as error:
+        await savepoint.rollback()
+        logger.warning("a scheduled campaign could not start", campaign_id=str(campaign_id), error=error)
+        await repository.set_status(
+            tx, tenant_id, campaign_id, "draft", now, f"could not start: {error.message}"
+        )
+    else:
+        await savepoint.commit()
+    return True
+
+
+async def pause(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
+    """No new mails from now on; those in flight go their way."""
+    _, status = await _locked(tx, tenant_id, campaign_id, "pause")
+    return await repository.set_status(tx, tenant_id, campaign_id, status, now)
+
+
+async def resume(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
+    """Go on, without those who were suppressed meanwhile."""
+    _, status = await _locked(tx, tenant_id, campaign_id, "resume")
+    await recipients.skip_suppressed(tx, tenant_id, campaign_id, now)
+    return await repository.set_status(tx, tenant_id, campaign_id, status, now)
+
+
+async def cancel(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
+    """Stop for good; recipients not yet mailed become cancelled."""
+    _, status = await _locked(tx, tenant_id, campaign_id, "cancel")
+    await recipients.cancel_waiting(tx, tenant_id, campaign_id, now)
+    return await repository.set_status(tx, tenant_id, campaign_id, status, now)
+
+
+async def retry_failed(
+    tx: Tx, tenant_id: UUID, campaign_id: UUID, *, include_ambiguous: bool, now: datetime
+) -> tuple[Campaign, int]:
+    """Send again to who did not get the mail; (campaign, how many)."""
+    _, status = await _locked(tx, tenant_id, campaign_id, "retry")
+    states = ["failed", "ambiguous"] if include_ambiguous else ["failed"]
+    requeued = await recipients.requeue(tx, tenant_id, campaign_id, states, now)
+    skipped = await recipients.skip_suppressed(tx, tenant_id, campaign_id, now)
+    if requeued == skipped:
+        raise NothingToRetryError("No recipient of this campaign can be tried again")
+    return await repository.set_status(tx, tenant_id, campaign_id, status, now), requeued - skipped
+
+
+async def finish(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID) -> bool:
+    """Close a campaign whose every recipient is past sending; True when it was closed now.
+
+    False, and nothing changed, when it is not being sent or somebody is still waiting.
+    """
+    campaign = await repository.get(tx, tenant_id, campaign_id, lock=True)
+    if campaign is None or campaign["status"] != "sending":
+        return False
+    waiting, failed, sent = await recipients.outcome(tx, tenant_id, campaign_id)
+    if waiting:
+        return False
+    status: Status = "partially_failed" if failed else "sent"
+    done = await repository.set_status(tx, tenant_id, campaign_id, status, runtime.clock.now())
+    data = {
+        "campaign_id": campaign_id,
+        "name": done["name"],
+        "total_recipients": done["recipient_count"],
+        "sent": sent,
+        "failed": failed,
+        "completed_at": done["completed_at"],
+    }
+    event = new_event("campaign.campaign.completed.v1", data, tenant_id=tenant_id, subject=str(campaign_id))
+    await runtime.events.publish(tx, event)
+    return True

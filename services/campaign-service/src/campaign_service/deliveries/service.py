@@ -1,0 +1,308 @@
+"""Applying a batch of rows: each row once, in any order, all in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from campaign_service.campaigns.recipients import repository as recipients
+from campaign_service.deliveries import repository
+from campaign_service.deliveries.mailwizz import MailWizzEvent, parse_payload
+from campaign_service.deliveries.merge import contributions, merge
+from campaign_service.deliveries.powermta import parse_batch
+from campaign_service.deliveries.repository import LockedRecipient, Placed, RecipientChange, RecipientKey
+from campaign_service.deliveries.rows import DeliveryRow, RowIssue
+from campaign_service.settings import site_of
+from campaign_service.stats import repository as stats
+from campaign_service.stats.deltas import Deltas
+from campaign_service.suppressions import repository as suppressions
+from campaign_service.suppressions.repository import NewSuppression
+from campaign_service.tracking import service as tracking
+from campaign_service.tracking.hits import Hit
+from campaign_service.tracking.repository import links
+from campaign_service.tracking.visitor import visitor_of
+from shared.database import Tx
+from shared.events import Event, new_event
+from shared.web import Runtime
+
+SOFT_BOUNCES_TO_SUPPRESS = 5
+_BATCH = 5000
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of the rows of one webhook."""
+
+    applied: int = 0
+    repeated: int = 0
+    unmatched: int = 0
+    rejected: int = 0
+    ignored: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One webhook request: its id and when it came in."""
+
+    id: UUID
+    received_at: datetime
+
+
+async def apply_powermta(tx: Tx, runtime: Runtime, body: str, inbound: Inbound) -> Applied:
+    """Apply accounting rows. Raises `UnreadableBatchError` when the body as a whole makes no sense."""
+    batch = parse_batch(body, inbound.received_at)
+    result = Applied(rejected=len(batch.issues), ignored=batch.ignored)
+    if batch.issues:
+        await repository.add_issues(tx, tx.tenant, "powermta", batch.issues, inbound.id, inbound.received_at)
+    distinct = {row.dedupe_key: row for row in batch.rows}
+    result.repeated = len(batch.rows) - len(distinct)
+    rows = list(distinct.values())
+    for start in range(0, len(rows), _BATCH):
+        await _apply(tx, runtime, rows[start : start + _BATCH], inbound, result)
+    return result
+
+
+async def _apply(
+    tx: Tx, runtime: Runtime, rows: Sequence[DeliveryRow], inbound: Inbound, result: Applied
+) -> None:
+    tenant_id = tx.tenant
+    placed, locked = await _place(tx, runtime, rows)
+    found = {p.row.dedupe_key for p in placed}
+    missing = [row for row in rows if row.dedupe_key not in found]
+    if missing:
+        issues = [_unmatched(row) for row in missing]
+        await repository.add_issues(tx, tenant_id, "powermta", issues, inbound.id, inbound.received_at)
+        result.unmatched += len(missing)
+    if not placed:
+        return
+    new_keys = await repository.insert_events(tx, tenant_id, placed, inbound.id, inbound.received_at)
+    fresh = [p for p in placed if p.row.dedupe_key in new_keys]
+    result.repeated += len(placed) - len(fresh)
+    result.applied += len(fresh)
+    if fresh:
+        await _change_recipients(tx, runtime, fresh, locked)
+        await _suppress(tx, fresh, runtime.clock.now())
+
+
+def _unmatched(row: DeliveryRow) -> RowIssue:
+    return RowIssue(
+        number=row.number,
+        kind="unmatched",
+        reason="no_such_mail",
+        record_type=row.record_type,
+        address=row.address,
+        raw=row.raw,
+        dedupe_key=row.dedupe_key,
+        occurred_at=row.occurred_at,
+    )
+
+
+async def _place(
+    tx: Tx, runtime: Runtime, rows: Sequence[DeliveryRow]
+) -> tuple[list[Placed], dict[RecipientKey, LockedRecipient]]:
+    """Find whose mail each row speaks of: by our reference, else by job and address, else by address alone.
+
+    References of other tenants' mails find nothing here, because only this tenant's recipients are looked at.
+    """
+    by_ref = {row.dedupe_key: key for row in rows if (key := _referenced(runtime, row)) is not None}
+    contacts = await repository.contacts_by_address(
+        tx, tx.tenant, (row.address for row in rows if row.address)
+    )
+    wanted = set(by_ref.values())
+    by_job: dict[bytes, RecipientKey] = {}
+    for row in rows:
+        campaign_id, contact_id = _uuid(row.job_id), contacts.get(row.address)
+        if campaign_id is not None and contact_id is not None:
+            by_job[row.dedupe_key] = (campaign_id, contact_id)
+    wanted.update(by_job.values())
+    locked = await repository.lock_recipients(tx, tx.tenant, wanted)
+    placed: list[Placed] = []
+    for row in rows:
+        candidates = (by_ref.get(row.dedupe_key), by_job.get(row.dedupe_key))
+        key = next((key for key in candidates if key is not None and key in locked), None)
+        contact = contacts.get(row.address)
+        if key is not None:
+            placed.append(Placed(row, *key))
+        elif contact is not None:
+            placed.append(Placed(row, None, contact))
+    return placed, locked
+
+
+def _referenced(runtime: Runtime, row: DeliveryRow) -> RecipientKey | None:
+    refs = site_of(runtime).refs
+    for text in row.references:
+        subject = refs.read_address(text)
+        if subject is not None:
+            return subject.campaign_id, subject.contact_id
+    return None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def _change_recipients(
+    tx: Tx, runtime: Runtime, fresh: Sequence[Placed], locked: dict[RecipientKey, LockedRecipient]
+) -> None:
+    by_recipient: defaultdict[RecipientKey, list[DeliveryRow]] = defaultdict(list)
+    for p in fresh:
+        if p.campaign_id is not None:
+            by_recipient[p.campaign_id, p.contact_id].append(p.row)
+    deltas = Deltas()
+    changes: dict[RecipientKey, RecipientChange] = {}
+    events: list[Event] = []
+    for key, rows in by_recipient.items():
+        old = locked[key].facts
+        new = merge(old, rows)
+        latest = max(rows, key=lambda row: row.occurred_at)
+        changes[key] = RecipientChange(new, latest.status or None, latest.diagnostic[:500] or None)
+        for sign, facts in ((-1, old), (1, new)):
+            for moment, column in contributions(facts):
+                deltas.add(tx.tenant, key[0], moment, column, sign)
+        for row in rows:
+            if row.fact == "deferred":
+                deltas.add(tx.tenant, key[0], row.occurred_at, "deferred")
+        events += [event for row in rows if (event := _event(tx, runtime, key, locked[key], row)) is not None]
+    if changes:
+        await repository.update_recipients(tx, tx.tenant, changes, runtime.clock.now())
+        await stats.add(tx, deltas)
+        await runtime.events.publish_many(tx, events)
+
+
+def _event(
+    tx: Tx, runtime: Runtime, key: RecipientKey, recipient: LockedRecipient, row: DeliveryRow
+) -> Event | None:
+    """Bounces and complaints are told one by one; deliveries are in the figures, for their number."""
+    data = {
+        "message_id": tracking.message_id(runtime, key[0], key[1], recipient.variant),
+        "campaign_id": key[0],
+        "contact_id": key[1],
+        "recipient": recipient.email,
+        "occurred_at": row.occurred_at,
+        "variant": recipient.variant,
+    }
+    if row.fact == "complained":
+        data["feedback_type"] = row.detail.get("feedback_type")
+        return new_event("campaign.message.complained.v1", data, tenant_id=tx.tenant)
+    if row.fact == "bounced" and row.bounce_class in ("hard", "soft"):
+        data |= {
+            "kind": row.bounce_class,
+            "category": row.detail.get("category"),
+            "status": row.status or None,
+            "diagnostic": row.diagnostic or None,
+        }
+        return new_event("campaign.message.bounced.v1", data, tenant_id=tx.tenant)
+    return None
+
+
+async def _suppress(tx: Tx, fresh: Sequence[Placed], now: datetime) -> None:
+    """Dead addresses and complainers get no more mail, nor do addresses that keep bouncing softly."""
+    reasons: dict[UUID, tuple[str, str]] = {}
+    soft: set[UUID] = set()
+    for p in fresh:
+        if p.row.fact == "complained":
+            reasons[p.contact_id] = ("complaint", p.row.detail.get("feedback_type", ""))
+        elif p.row.bounce_class == "hard":
+            reasons.setdefault(p.contact_id, ("hard_bounce", p.row.diagnostic))
+        elif p.row.bounce_class == "soft":
+            soft.add(p.contact_id)
+    if soft:
+        for contact_id in await repository.soft_streaks(tx, tx.tenant, soft, SOFT_BOUNCES_TO_SUPPRESS):
+            reasons.setdefault(contact_id, ("soft_bounces", f"{SOFT_BOUNCES_TO_SUPPRESS} or more in a row"))
+    if not reasons:
+        return
+    addresses = await repository.addresses_of(tx, tx.tenant, reasons)
+    rows = [
+        NewSuppression(address=address, reason=reason, detail=detail[:500] or None, source="powermta")
+        for contact_id, address in sorted(addresses.items())
+        for reason, detail in [reasons[contact_id]]
+    ]
+    await suppressions.add_many(tx, tx.tenant, rows)
+    for reason in sorted({reason for reason, _ in reasons.values()}):
+        gone = [contact_id for contact_id, (why, _) in reasons.items() if why == reason]
+        await recipients.skip_contacts(tx, tx.tenant, gone, reason, now)
+
+
+async def apply_mailwizz(tx: Tx, runtime: Runtime, body: str, inbound: Inbound) -> Applied:
+    """Record opens and clicks. Raises `UnreadablePayloadError` when the body is not JSON."""
+    events, issues = parse_payload(body, inbound.received_at)
+    result = Applied(rejected=len(issues))
+    hits: list[Hit] = []
+    for event, key in zip(events, await _place_events(tx, runtime, events), strict=True):
+        if key is None:
+            issues.append(_unmatched_event(event))
+            result.unmatched += 1
+        else:
+            hits.append(_hit(tx, runtime, event, key))
+    if issues:
+        await repository.add_issues(tx, tx.tenant, "mailwizz", issues, inbound.id, inbound.received_at)
+    if hits:
+        hits = await _with_links(tx, hits, {event.dedupe_key: event.url for event in events})
+        recorded = await tracking.record_hits(tx, runtime, hits)
+        result.applied = len(recorded.hits)
+        result.repeated = len(hits) - len(recorded.hits)
+    return result
+
+
+async def _place_events(
+    tx: Tx, runtime: Runtime, events: Sequence[MailWizzEvent]
+) -> list[RecipientKey | None]:
+    """The recipient of each event: by our reference, else by campaign (our id, or its external name) and address."""
+    contacts = await repository.contacts_by_address(tx, tx.tenant, (e.address for e in events if e.address))
+    campaigns = await repository.campaigns_by_ref(tx, tx.tenant, (e.campaign_ref for e in events))
+    keys: list[RecipientKey | None] = []
+    for event in events:
+        subject = site_of(runtime).refs.read_address(event.reference)
+        campaign_id = campaigns.get(event.campaign_ref) or _uuid(event.campaign_ref)
+        contact_id = contacts.get(event.address)
+        if subject is not None:
+            keys.append((subject.campaign_id, subject.contact_id))
+        elif campaign_id is not None and contact_id is not None:
+            keys.append((campaign_id, contact_id))
+        else:
+            keys.append(None)
+    present = await repository.lock_recipients(tx, tx.tenant, [key for key in keys if key])
+    return [key if key in present else None for key in keys]
+
+
+def _unmatched_event(event: MailWizzEvent) -> RowIssue:
+    return RowIssue(
+        number=event.number,
+        kind="unmatched",
+        reason="no_such_mail",
+        record_type=event.kind,
+        address=event.address,
+        raw=event.raw,
+        dedupe_key=event.dedupe_key,
+        occurred_at=event.occurred_at,
+    )
+
+
+def _hit(tx: Tx, runtime: Runtime, event: MailWizzEvent, key: RecipientKey) -> Hit:
+    return Hit(
+        tenant_id=tx.tenant,
+        campaign_id=key[0],
+        contact_id=key[1],
+        kind=event.kind,
+        at=event.occurred_at,
+        link_index=None,
+        method="GET",
+        user_agent=event.user_agent[:500],
+        visitor=visitor_of(runtime, event.ip, event.occurred_at),
+        dedupe_key=event.dedupe_key,
+        source="mailwizz",
+    )
+
+
+async def _with_links(tx: Tx, hits: Sequence[Hit], urls: dict[bytes, str]) -> list[Hit]:
+    """The hits, each click with the index of its link where the campaign has that link."""
+    known = await links(tx, ((hit.tenant_id, hit.campaign_id) for hit in hits))
+    return [
+        hit.with_link(known.get((hit.tenant_id, hit.campaign_id), []), urls[hit.dedupe_key]) for hit in hits
+    ]

@@ -1,0 +1,48 @@
+"""Settings of campaign-service, beside the common ones."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import cast
+
+from pydantic import Field
+
+from campaign_service.rendering import Site
+from shared.config import CommonConfig, load_settings
+from shared.web import Runtime
+
+
+class Settings(CommonConfig):
+    """Fields are named like their environment variables, in lower case."""
+
+    mail_domain: str = "mail.tidings.localhost"
+    default_from_email: str = ""
+    send_connections: int = Field(default=8, ge=1, le=200)
+    send_batch: int = Field(default=500, ge=1, le=5000)
+    send_lease_seconds: int = Field(default=30, ge=1, le=3600)
+
+    @property
+    def from_email(self) -> str:
+        """Sender of campaigns that name none."""
+        return self.default_from_email or f"news@{self.mail_domain}"
+
+
+def load() -> Settings:
+    """Settings from the environment; `ConfigurationError` names what is wrong."""
+    return load_settings(Settings)
+
+
+def settings_of(runtime: Runtime) -> Settings:
+    """This service's settings out of its runtime."""
+    return cast(Settings, runtime.config)
+
+
+@lru_cache(maxsize=8)
+def _site(secret: str, public_url: str, mail_domain: str) -> Site:
+    return Site.from_secret(secret, public_url=public_url, mail_domain=mail_domain)
+
+
+def site_of(runtime: Runtime) -> Site:
+    """Public address, mail domain and the keys of tokens and references."""
+    settings = settings_of(runtime)
+    return _site(settings.jwt_secret.get_secret_value(), settings.public_url, settings.mail_domain)
