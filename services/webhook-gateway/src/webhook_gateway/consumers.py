@@ -1,0 +1,10 @@
+"""Events the gateway listens to."""
+
+from __future__ import annotations
+
+from shared.events import Consumer
+from webhook_gateway.identity.revoked import record_revocation
+
+CONSUMERS = (
+    Consumer(name="revoked-sessions", types=("auth.session.revoked.v1",), handler=record_revocation),
+)

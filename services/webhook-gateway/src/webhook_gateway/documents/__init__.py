@@ -1,0 +1,1 @@
+"""One API document for all services, and pages to read it."""

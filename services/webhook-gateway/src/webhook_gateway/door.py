@@ -1,0 +1,227 @@
+"""The public door: the outermost layer, in front of the gateway's own FastAPI app."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.models.errors import (
+    AppError,
+    ForbiddenError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnauthorizedError,
+)
+from shared.utils.logging import logger
+from shared.web.metrics import HttpMetrics
+from shared.web.tracing import accept_request_id, continue_trace
+from webhook_gateway.documents.pages import page
+from webhook_gateway.edge import checks
+from webhook_gateway.edge.addresses import client_address, is_within, rate_limit_bucket
+from webhook_gateway.edge.body import RequestBody
+from webhook_gateway.edge.cors import CorsPolicy
+from webhook_gateway.edge.errors import ClientGoneError
+from webhook_gateway.edge.exchange import Exchange
+from webhook_gateway.edge.headers import first, request_headers, values
+from webhook_gateway.identity.credentials import credential
+from webhook_gateway.identity.service import Caller
+from webhook_gateway.limits.repository import LimiterUnavailableError
+from webhook_gateway.parts import GatewayParts
+from webhook_gateway.proxy.errors import UpstreamBrokenError
+from webhook_gateway.routing.table import Route, is_public, is_upload
+
+_CLIENT_CLOSED = 499
+_SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+
+class Door:
+    """Checks, authenticates, counts and routes every request.
+
+    Proxied requests and webhooks never reach FastAPI; only the gateway's own management paths do.
+    """
+
+    def __init__(self, app: ASGIApp, *, parts: GatewayParts, metrics: HttpMetrics) -> None:
+        self._app = app
+        self._parts = parts
+        self._metrics = metrics
+        self._cors = CorsPolicy.parse(",".join(parts.settings.cors_origins))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._serve(Exchange(scope, receive, send))
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            await self._handle(exchange)
+        except ClientGoneError:
+            exchange.status = exchange.status or _CLIENT_CLOSED
+        except UpstreamBrokenError as error:
+            # Once the status line is out, an unfinished answer is the only way left to say that it failed.
+            if not exchange.has_started:
+                await exchange.fail(error)
+        except AppError as error:
+            if exchange.has_started:
+                raise
+            await exchange.fail(error)
+        except Exception as error:  # noqa: BLE001  # the last resort: logged whole, answered without details
+            logger.exception("unhandled error", error=error, request_id=exchange.request_id)
+            if not exchange.has_started:
+                await exchange.fail(AppError())
+        finally:
+            self._record(exchange)
+
+    async def _handle(self, exchange: Exchange) -> None:
+        headers = exchange.headers
+        self._identify(exchange)
+        origin = first(headers, b"origin")
+        exchange.answer_headers += self._cors.headers(origin)
+        checks.check_method(exchange.method)
+        checks.check_headers(headers)
+        exchange.path = checks.routed_path(exchange.scope["raw_path"])
+        checks.check_query(exchange.scope["query_string"])
+        if exchange.method == "OPTIONS" and origin and first(headers, b"access-control-request-method"):
+            exchange.answer_headers = [(b"x-request-id", exchange.request_id.encode())]
+            await exchange.answer(204, b"", self._cors.preflight_headers(origin))
+            return
+        route = self._parts.table.match(exchange.path)
+        if route is None:
+            raise NotFoundError
+        exchange.route = route.prefix
+        await self._dispatch(exchange, route)
+
+    def _identify(self, exchange: Exchange) -> None:
+        client = exchange.scope.get("client")
+        peer = client[0] if client else ""
+        trusted = self._parts.settings.trusted_networks
+        forwarded = values(exchange.headers, b"x-forwarded-for") if trusted else []
+        exchange.client = client_address(peer, forwarded, trusted)
+        exchange.request_id = accept_request_id(_ascii(first(exchange.headers, b"x-request-id")))
+        exchange.traceparent = continue_trace(_ascii(first(exchange.headers, b"traceparent"))).encode()
+        exchange.answer_headers = [(b"x-request-id", exchange.request_id.encode()), *_SAFE]
+
+    async def _dispatch(self, exchange: Exchange, route: Route) -> None:
+        if route.kind == "ingest":
+            await self._parts.endpoint.handle(exchange)
+        elif route.kind == "open":
+            await self._answer_open(exchange)
+        else:
+            caller = await self._admit(exchange, route)
+            if route.kind == "own":
+                await self._delegate(exchange, caller)
+            else:
+                await self._forward(exchange, route, caller)
+
+    async def _admit(self, exchange: Exchange, route: Route) -> Caller | None:
+        """The caller, counted; None on a path that needs none."""
+        bucket = rate_limit_bucket(exchange.client)
+        caller = None
+        if not is_public(route, exchange.method, exchange.path):
+            caller = await self._authenticate(exchange, bucket)
+            exchange.tenant_id = str(caller.identity.tenant_id)
+        if route.is_counted and self._parts.settings.rate_limit_enabled:
+            await self._count(exchange, caller.limit_key if caller else f"ip:{bucket}")
+        return caller
+
+    async def _authenticate(self, exchange: Exchange, bucket: str) -> Caller:
+        guard = self._parts.credential_guard
+        guard.check(bucket)
+        found = None
+        try:
+            found = credential(exchange.headers)
+            if found is None:
+                raise UnauthorizedError
+            return await self._parts.authenticator.authenticate(found)
+        except UnauthorizedError:
+            if found is not None:
+                guard.note(bucket)
+            raise
+
+    async def _count(self, exchange: Exchange, key: str) -> None:
+        try:
+            verdict = await self._parts.limiter.take(key)
+        except LimiterUnavailableError as error:
+            # Open rather than closed: without its counters the gateway still protects by identity.
+            logger.warning("requests are not counted", error=error)
+            return
+        exchange.answer_headers += verdict.headers()
+        verdict.check()
+
+    async def _forward(self, exchange: Exchange, route: Route, caller: Caller | None) -> None:
+        settings = self._parts.settings
+        upload = is_upload(exchange.method, exchange.path)
+        limit = settings.max_upload_bytes if upload else settings.max_body_bytes
+        exchange.service = route.service
+        await self._parts.proxy.forward(
+            exchange,
+            service=route.service,
+            body=RequestBody(exchange.receive, exchange.headers, limit),
+            authorization=caller.authorization if caller else first(exchange.headers, b"authorization"),
+        )
+
+    async def _delegate(self, exchange: Exchange, caller: Caller | None) -> None:
+        """Hand over to the gateway's own FastAPI app, as if it were a service behind the door."""
+        kept = [(n, v) for n, v in request_headers(exchange.headers) if n != b"authorization"]
+        kept += [(b"host", b"gateway"), (b"x-request-id", exchange.request_id.encode())]
+        kept.append((b"traceparent", exchange.traceparent))
+        if caller is not None:
+            kept.append((b"authorization", caller.authorization))
+        exchange.is_delegated = True
+        await self._app({**exchange.scope, "headers": kept}, exchange.receive, exchange.send_from_app)
+
+    async def _answer_open(self, exchange: Exchange) -> None:
+        if exchange.method not in ("GET", "HEAD"):
+            raise MethodNotAllowedError(headers={"Allow": "GET, HEAD"})
+        documentation = page(exchange.path)
+        if documentation is not None:
+            await exchange.answer(200, *documentation)
+        elif exchange.path == "/openapi.json":
+            body = await self._parts.document.render()
+            await exchange.answer(200, body, [(b"content-type", b"application/json")])
+        elif exchange.path in ("/health", "/api/v2/webhooks/health"):
+            await self._answer_health(exchange)
+        elif exchange.path in ("/ready", "/version"):
+            await self._delegate(exchange, None)
+        elif exchange.path == "/metrics":
+            self._check_metrics_reader(exchange)
+            await self._delegate(exchange, None)
+        else:
+            raise NotFoundError
+
+    async def _answer_health(self, exchange: Exchange) -> None:
+        database = await self._parts.runtime.db.health_check()
+        if exchange.path == "/health":
+            await exchange.succeed(await self._parts.overview.report(database=database))
+        else:
+            await exchange.succeed({"service": "webhooks", "status": "healthy" if database else "unhealthy"})
+
+    def _check_metrics_reader(self, exchange: Exchange) -> None:
+        if not is_within(exchange.client, self._parts.settings.metrics_allowed):
+            raise ForbiddenError("Metrics are for METRICS_NETWORKS only")
+
+    def _record(self, exchange: Exchange) -> None:
+        if exchange.is_delegated:
+            return
+        seconds = time.perf_counter() - exchange.started_at
+        self._metrics.observe(exchange.method, exchange.route, exchange.status, seconds)
+        self._parts.access_log.write(
+            {
+                "service": "webhook-gateway",
+                "method": exchange.method,
+                "route": exchange.route,
+                "upstream": exchange.service,
+                "status": exchange.status,
+                "milliseconds": round(seconds * 1000, 2),
+                "request_id": exchange.request_id,
+                "tenant_id": exchange.tenant_id,
+                "client": exchange.client,
+            }
+        )
+
+
+def _ascii(value: bytes | None) -> str | None:
+    return value.decode("latin-1") if value is not None else None

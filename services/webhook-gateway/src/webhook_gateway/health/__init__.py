@@ -1,0 +1,1 @@
+"""The state of the whole installation, seen from the door."""

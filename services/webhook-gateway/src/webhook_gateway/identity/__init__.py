@@ -1,0 +1,1 @@
+"""Who calls: access tokens, and API keys exchanged for them."""

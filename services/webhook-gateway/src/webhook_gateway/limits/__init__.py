@@ -1,0 +1,1 @@
+"""Requests per caller and window, exact across all processes of the gateway."""

@@ -1,0 +1,1 @@
+"""Streams requests to the services and their answers back."""

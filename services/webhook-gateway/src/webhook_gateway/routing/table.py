@@ -1,0 +1,123 @@
+"""Which service answers which path. A new service is one line in `ROUTES`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["upstream", "own", "ingest", "open"]
+
+AUTH = "auth-service"
+CAMPAIGN = "campaign-service"
+GATEWAY = "webhook-gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path prefix (whole segments) and what happens below it.
+
+    `kind`: `upstream` is proxied, `own` is answered here for an authenticated caller, `ingest` takes
+    webhooks, `open` is answered here for anybody. `is_public` needs no token; `is_counted` counts against
+    the caller's rate limit.
+    """
+
+    prefix: str
+    service: str
+    kind: Kind = "upstream"
+    is_public: bool = False
+    is_counted: bool = True
+
+
+def _routes(service: str, *prefixes: str, kind: Kind = "upstream") -> tuple[Route, ...]:
+    return tuple(Route(prefix, service, kind) for prefix in prefixes)
+
+
+ROUTES: tuple[Route, ...] = (
+    *_routes(AUTH, "/auth", "/users", "/tenants", "/api-keys", "/audit-log"),
+    Route("/.well-known", AUTH, is_public=True, is_counted=False),
+    *_routes(
+        CAMPAIGN,
+        "/api/v2/campaigns",
+        "/api/v2/tags",
+        "/api/v2/data-sources",
+        "/api/v2/stats",
+        "/api/v2/contacts",
+        "/api/v2/templates",
+        "/api/v2/suppressions",
+        "/api/v2/messages",
+        "/api/v2/conversations",
+        "/api/v2/sending",
+        "/api/v2/portals",
+        "/api/v2/jobs",
+    ),
+    Route("/t", CAMPAIGN, is_public=True, is_counted=False),
+    *_routes(GATEWAY, "/webhook-sources", "/webhook-events", "/integrations/webhooks/processed", kind="own"),
+    *(
+        Route(prefix, GATEWAY, "ingest", is_public=True, is_counted=False)
+        for prefix in ("/api/v2/webhooks", "/hooks", "/integrations/make/webhook")
+    ),
+    *(
+        Route(prefix, GATEWAY, "open", is_public=True, is_counted=False)
+        for prefix in (
+            "/health",
+            "/ready",
+            "/version",
+            "/metrics",
+            "/docs",
+            "/redoc",
+            "/openapi.json",
+            "/api/v2/webhooks/health",
+        )
+    ),
+)
+
+PUBLIC_OPERATIONS = frozenset(
+    ("POST", path)
+    for path in (
+        "/auth/register",
+        "/auth/login",
+        "/auth/refresh",
+        "/auth/verify-email",
+        "/auth/password/forgot",
+        "/auth/password/reset",
+    )
+)
+
+UPLOADS: tuple[re.Pattern[str], ...] = (re.compile(r"/api/v2/contacts/[^/]+/import"),)
+
+
+class RoutingTable:
+    """Longest prefix first, on whole segments; what is not listed is not reachable."""
+
+    def __init__(self, routes: Iterable[Route] = ROUTES) -> None:
+        self._routes = {route.prefix: route for route in routes}
+        self._depth = max(prefix.count("/") for prefix in self._routes)
+
+    def match(self, path: str) -> Route | None:
+        parts = path.split("/", self._depth + 1)
+        for size in range(min(len(parts), self._depth + 1), 1, -1):
+            route = self._routes.get("/".join(parts[:size]))
+            if route is not None:
+                return route
+        return None
+
+    def services(self) -> tuple[str, ...]:
+        """Names of the services behind the door, in table order."""
+        names = (route.service for route in self._routes.values() if route.kind == "upstream")
+        return tuple(dict.fromkeys(names))
+
+    def serves(self, service: str, path: str) -> bool:
+        """Whether a path of a service's own documentation is reachable through the door."""
+        route = self.match(path)
+        return route is not None and route.service == service
+
+
+def is_public(route: Route, method: str, path: str) -> bool:
+    return route.is_public or (method, path) in PUBLIC_OPERATIONS
+
+
+def is_upload(method: str, path: str) -> bool:
+    """Whether the larger body limit MAX_UPLOAD_BYTES holds."""
+    return method == "POST" and any(pattern.fullmatch(path) for pattern in UPLOADS)

@@ -1,0 +1,1 @@
+"""Who may send webhooks, and how each sender proves itself."""
