@@ -1,0 +1,50 @@
+"""What a template looks like for one person, by the engine that sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .compiler import one_line, prepare, render_source
+from .liquid_env import parse
+from .model import Content, Preview, RenderError
+from .variables import unknown_variables
+
+# Gmail cuts a longer message and hides its end, the unsubscribe link with it.
+_CLIPPED = 102_000
+
+
+def render_preview(content: Content, variables: Mapping[str, Any]) -> Preview:
+    """Renders without tracking; `variables` as `merge_variables` makes them.
+
+    Raises TemplateSyntaxError; what fails only for this person becomes a warning and leaves the part empty.
+    """
+    given = {"unsubscribe_url": "#unsubscribe", **variables}
+    sources = prepare(content, None)
+    warnings = list(sources.warnings) + _advice(content)
+    rendered = []
+    for part, field in (("text", "subject"), ("html", "html"), ("text", "text")):
+        try:
+            source = getattr(sources, field)
+            rendered.append(render_source(source, "html" if part == "html" else "text", field, given))
+        except RenderError as error:
+            warnings.append(f"The {field} cannot be made for this person: {error}")
+            rendered.append("")
+    subject, html, text = rendered
+    if len(html.encode("utf-8", "replace")) > _CLIPPED:
+        warnings.append("The HTML is larger than 102 kB: some mail programs hide its end")
+    return Preview(one_line(subject), html, text, tuple(warnings))
+
+
+def _advice(content: Content) -> list[str]:
+    warnings = []
+    paths: set[str] = set()
+    for field, source in (("subject", content.subject), ("html", content.html), ("text", content.text or "")):
+        template = parse(source, "html" if field == "html" else "text", field)
+        paths.update(template.global_variable_paths())
+    warnings += [f"Unknown variable {path}: it stays empty" for path in unknown_variables(paths)]
+    if "unsubscribe_url" not in content.html:
+        warnings.append("The HTML has no unsubscribe link ({{ unsubscribe_url }})")
+    if content.text is not None and "unsubscribe_url" not in content.text:
+        warnings.append("The text has no unsubscribe link ({{ unsubscribe_url }})")
+    return warnings

@@ -1,0 +1,1 @@
+"""Bulk sending: leases, the pipelined SMTP writer, and the record of every outcome."""
