@@ -63,6 +63,7 @@ class RabbitServer:
         self.home = self.home.resolve()
         self._file = self.home / "server.json"
         self._log = self.home / "console.log"
+        self._children: list[subprocess.Popen[bytes]] = []
 
     def _facts(self) -> dict[str, Any]:
         """What the last start wrote; a copied folder knows nothing of the servers of the original."""
@@ -127,7 +128,7 @@ class RabbitServer:
 
     def _spawn(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 env=environment,
                 cwd=self.home,
@@ -136,6 +137,8 @@ class RabbitServer:
                 stderr=log,
                 start_new_session=True,
             )
+        self._children.append(process)
+        return process
 
     def _environment(self, facts: dict[str, Any]) -> dict[str, str]:
         config = self.home / "rabbitmq.conf"
@@ -185,6 +188,9 @@ class RabbitServer:
         for key in ("broker", "names"):
             if process := ProcessRef.load(content.get(key, {})):
                 process.stop(signal.SIGTERM, patience=30)
+        for child in self._children:
+            child.wait()
+        self._children.clear()
 
 
 def speaks_amqp(port: int, host: str = "127.0.0.1") -> bool:
