@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -128,7 +129,9 @@ def _servers(tier: str) -> Iterator[Servers]:
     state = Path(os.environ.get("TIDINGS_STATE") or ROOT / ".tidings")
     usual = private_dir(state / "tests")
     with exclusive(usual / "lock", wait=False) as alone, contextlib.ExitStack() as exits:
-        folder = usual / "servers" if alone else Path(tempfile.mkdtemp(prefix="tidings-tests-"))
+        folder = (
+            _usual_folder(usual) if alone else Path(tempfile.mkdtemp(prefix="tidings-tests-", dir=_fastest()))
+        )
         _clear(folder)
         exits.callback(_clear, folder)
         servers = Servers(folder)
@@ -137,6 +140,20 @@ def _servers(tier: str) -> Iterator[Servers]:
             servers.provide_postgres()
             servers.provide_rabbitmq()
         yield servers
+
+
+def _fastest() -> Path | None:
+    """Memory where there is plenty: a test database is copied there in 20 ms, on a disk in 450."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 * 2**30
+    return memory if roomy else None
+
+
+def _usual_folder(state: Path) -> Path:
+    """The folder of this checkout's test servers, the same at every run so that leftovers are found."""
+    memory = _fastest()
+    name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
+    return memory / f"tidings-tests-{os.getuid()}-{name}" if memory else state / "servers"
 
 
 def _clear(folder: Path) -> None:
