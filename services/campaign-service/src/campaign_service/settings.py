@@ -20,6 +20,7 @@ class Settings(CommonConfig):
     send_connections: int = Field(default=8, ge=1, le=200)
     send_batch: int = Field(default=500, ge=1, le=5000)
     send_lease_seconds: int = Field(default=30, ge=1, le=3600)
+    import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
 
     @property
     def from_email(self) -> str:

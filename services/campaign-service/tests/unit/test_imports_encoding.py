@@ -8,8 +8,7 @@ TEXT = "email;prénom\r\nanna@example.com;Zoé\r\n"
 
 
 def lines(path: Path) -> list[str]:
-    encoding, bom = detect(path)
-    return [line for block in line_blocks(path, encoding, bom) for line in block]
+    return [line for block in line_blocks(detect(path)) for line in block]
 
 
 @pytest.mark.parametrize(
@@ -27,14 +26,14 @@ def lines(path: Path) -> list[str]:
 def test_text_survives_every_encoding(tmp_path: Path, data: bytes, encoding: str) -> None:
     file = tmp_path / "f.csv"
     file.write_bytes(data)
-    assert detect(file)[0] == encoding
+    assert detect(file).encoding == encoding
     assert "".join(lines(file)) == TEXT
 
 
 def test_lines_of_two_encodings_are_read_each_in_its_own(tmp_path: Path) -> None:
     file = tmp_path / "f.csv"
     file.write_bytes("a;Zoé\n".encode() + "b;Zoé\n".encode("cp1252") + b"c;x\x81\n")
-    assert detect(file)[0] == "mixed"
+    assert detect(file).encoding == "mixed"
     assert lines(file) == ["a;Zoé\n", "b;Zoé\n", "c;x\x81\n"]
 
 

@@ -7,6 +7,7 @@ read line by line: each line as UTF-8 if it is that, else as Windows-1252, becau
 import codecs
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -63,32 +64,50 @@ def _bare_utf16(head: bytes) -> Encoding | None:
     return None
 
 
-def detect(path: Path) -> tuple[Encoding, int]:
-    """The encoding of a file and the length of its BOM in bytes. Reads the file once or twice, in blocks."""
+@dataclass(frozen=True)
+class TextFile:
+    """How to read a file: its encoding, the length of its BOM in bytes, about how many lines it has."""
+
+    path: Path
+    encoding: Encoding
+    bom_length: int
+    lines: int
+
+
+def detect(path: Path) -> TextFile:
+    """Find out the encoding of a file. Reads it two or three times, in blocks."""
     with path.open("rb") as file:
-        _refuse_endless_lines(file)
+        lines = _count_lines(file)
         file.seek(0)
-        head = file.read(4096)
-        for bom, encoding in _BOMS:
-            if head.startswith(bom) and encoding != "utf-8":
-                return encoding, len(bom)
-        if bare := _bare_utf16(head):
-            return bare, 0
-        bom_length = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
-        file.seek(bom_length)
-        if _is_utf8(file):
-            return "utf-8", bom_length
-        file.seek(bom_length)
-        return _single_byte_or_mixed(file), bom_length
+        encoding, bom_length = _encoding(file)
+    return TextFile(path, encoding, bom_length, lines)
 
 
-def _refuse_endless_lines(file: io.BufferedReader) -> None:
-    """A line is held in memory, so its length needs a limit."""
-    length = 0
+def _encoding(file: io.BufferedReader) -> tuple[Encoding, int]:
+    head = file.read(4096)
+    for bom, encoding in _BOMS:
+        if head.startswith(bom) and encoding != "utf-8":
+            return encoding, len(bom)
+    if bare := _bare_utf16(head):
+        return bare, 0
+    bom_length = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    file.seek(bom_length)
+    if _is_utf8(file):
+        return "utf-8", bom_length
+    file.seek(bom_length)
+    return _single_byte_or_mixed(file), bom_length
+
+
+def _count_lines(file: io.BufferedReader) -> int:
+    """Line ends of a file; raises NotTextError for an endless line, because a line is held in memory."""
+    length = feeds = returns = 0
     while block := file.read(BLOCK):
-        length = length + len(block) if b"\n" not in block and b"\r" not in block else 0
+        in_block = block.count(b"\n"), block.count(b"\r")
+        feeds, returns = feeds + in_block[0], returns + in_block[1]
+        length = 0 if any(in_block) else length + len(block)
         if length > _LINE_LIMIT:
             raise NotTextError(f"a line is longer than {_LINE_LIMIT} bytes")
+    return max(feeds, returns)
 
 
 def _is_utf8(file: io.BufferedReader) -> bool:
@@ -142,14 +161,14 @@ def _byte_lines(file: io.BufferedReader) -> Iterator[list[bytes]]:
         yield [rest]
 
 
-def line_blocks(path: Path, encoding: Encoding, bom_length: int) -> Iterator[list[str]]:
+def line_blocks(source: TextFile) -> Iterator[list[str]]:
     """The physical lines of a file with their line ends, in blocks of about BLOCK characters."""
-    with path.open("rb") as file:
-        file.seek(bom_length)
-        if encoding in ("mixed", "windows-1252"):
+    with source.path.open("rb") as file:
+        file.seek(source.bom_length)
+        if source.encoding in ("mixed", "windows-1252"):
             for lines in _byte_lines(file):
                 yield [decode_line(line) for line in lines]
             return
-        text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
+        text = io.TextIOWrapper(file, encoding=source.encoding, errors="replace", newline="")
         while block := text.readlines(BLOCK):
             yield block

@@ -45,15 +45,18 @@ class Layout:
     """What was found out about a file: encoding, delimiter, columns, where the rows begin."""
 
     def __init__(self, path: Path, mapping: Mapping[str, object]) -> None:
-        with path.open("rb") as file:
-            head = file.read(4096)
+        try:
+            with path.open("rb") as file:
+                head = file.read(4096)
+        except FileNotFoundError as error:
+            raise UnreadableFileError("file_gone", "the uploaded file is no longer there") from error
         if not head:
             raise UnreadableFileError("empty_file", "the file is empty")
         if kind := binary_kind(head):
             raise UnreadableFileError("not_csv", f"this is {kind}, not a CSV file")
         try:
-            self.encoding, self.bom_length = detect(path)
-            dialect = find_dialect(list(itertools.islice(self._open(path).lines_from(1), _SNIFFED_LINES)))
+            self.source = detect(path)
+            dialect = find_dialect(list(itertools.islice(self._open().lines_from(1), _SNIFFED_LINES)))
         except NotTextError as error:
             raise UnreadableFileError("not_csv", f"{error}; this is not a CSV file") from error
         if dialect is None:
@@ -61,10 +64,10 @@ class Layout:
         self.delimiter = dialect.delimiter
         self.columns = self._columns(dialect.header, mapping, has_header=dialect.has_header)
         self.first_row_line = dialect.first_row_line
-        self.feed = self._open(path)
+        self.feed = self._open()
 
-    def _open(self, path: Path) -> LineFeed:
-        return LineFeed(line_blocks(path, self.encoding, self.bom_length))
+    def _open(self) -> LineFeed:
+        return LineFeed(line_blocks(self.source))
 
     @staticmethod
     def _columns(header: tuple[str, ...], mapping: Mapping[str, object], *, has_header: bool) -> Columns:
@@ -77,7 +80,12 @@ class Layout:
             raise UnreadableFileError("mapping", str(error)) from error
 
     def as_json(self) -> dict[str, Any]:
-        return {"encoding": self.encoding, "delimiter": self.delimiter, "columns": self.columns.as_json()}
+        return {
+            "encoding": self.source.encoding,
+            "delimiter": self.delimiter,
+            "columns": self.columns.as_json(),
+            "lines": self.source.lines,
+        }
 
 
 class Emitter:

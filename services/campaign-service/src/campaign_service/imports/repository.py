@@ -1,0 +1,274 @@
+"""SQL of imports: the record of each, and the merge of staged rows into the contacts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from campaign_service.imports.rows import COPY_OPTIONS, STAGING_COLUMNS
+from shared.database import Tx
+
+_FINISHED = ("completed", "failed", "cancelled")
+_COLUMNS = """i.id, i.job_id, i.filename, i.size, i.encoding, i.delimiter, i.columns, i.tags,
+    i.default_language, i.on_conflict, i.total, i.created, i.updated, i.unchanged, i.duplicate,
+    i.rejected, i.created_at,
+    i.started_at, coalesce(i.finished_at, j.finished_at) AS finished_at, coalesce(i.error, j.error) AS error,
+    coalesce(j.progress, '{}') AS progress,
+    CASE WHEN i.status IN ('pending', 'running') AND j.status = 'cancelled' THEN 'cancelled'
+         WHEN i.status IN ('pending', 'running') AND j.status = 'failed_permanent' THEN 'failed'
+         ELSE i.status END AS status"""
+_FROM = "contact_import i LEFT JOIN job j ON j.tenant_id = i.tenant_id AND j.id = i.job_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What one chunk of staged rows came to."""
+
+    staged: int
+    distinct: int
+    created: int
+    updated: int
+
+
+async def insert(tx: Tx, tenant_id: UUID, values: dict[str, Any]) -> None:
+    names = list(values)
+    await tx.execute(
+        f"""INSERT INTO contact_import (tenant_id, {", ".join(names)})
+            VALUES ($1, {", ".join(f"${n}" for n in range(2, len(names) + 2))})""",
+        tenant_id,
+        *values.values(),
+    )
+
+
+async def get(tx: Tx, tenant_id: UUID, import_id: UUID) -> dict[str, Any] | None:
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM {_FROM} WHERE i.tenant_id = $1 AND i.id = $2", tenant_id, import_id
+    )
+    return dict(row) if row else None
+
+
+async def page(tx: Tx, tenant_id: UUID, after: UUID | None, limit: int) -> list[dict[str, Any]]:
+    """Latest first."""
+    rows = await tx.fetch(
+        f"""SELECT {_COLUMNS} FROM {_FROM}
+            WHERE i.tenant_id = $1 AND ($2::uuid IS NULL OR i.id < $2) ORDER BY i.id DESC LIMIT $3""",
+        tenant_id,
+        after,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def plan(tx: Tx, tenant_id: UUID, import_id: UUID) -> dict[str, Any] | None:
+    """What the job needs to know: file, mapping, options, status and counts."""
+    row = await tx.fetchrow(
+        """SELECT status, path, mapping, tags, default_language, on_conflict, created_by,
+                  total, created, updated, unchanged, duplicate, rejected
+           FROM contact_import WHERE tenant_id = $1 AND id = $2""",
+        tenant_id,
+        import_id,
+    )
+    return dict(row) if row else None
+
+
+async def set_status(tx: Tx, tenant_id: UUID, import_id: UUID, status: str, error: str | None = None) -> None:
+    await tx.execute(
+        """UPDATE contact_import SET status = $3, error = $4,
+               started_at = CASE WHEN $3 = 'running' THEN coalesce(started_at, now()) ELSE started_at END,
+               finished_at = CASE WHEN $3 = ANY($5::text[]) THEN now() END
+           WHERE tenant_id = $1 AND id = $2 AND status <> 'completed'""",
+        tenant_id,
+        import_id,
+        status,
+        error,
+        list(_FINISHED),
+    )
+
+
+async def complete(tx: Tx, tenant_id: UUID, import_id: UUID, counts: dict[str, int]) -> None:
+    await tx.execute(
+        """UPDATE contact_import SET status = 'completed', error = NULL, finished_at = clock_timestamp(),
+               total = $3, created = $4, updated = $5, unchanged = $6, duplicate = $7, rejected = $8
+           WHERE tenant_id = $1 AND id = $2""",
+        tenant_id,
+        import_id,
+        *(counts[name] for name in ("total", "created", "updated", "unchanged", "duplicate", "rejected")),
+    )
+
+
+async def try_lock(tx: Tx, tenant_id: UUID) -> bool:
+    """Make this transaction the tenant's only import; False when there is one: two could block each other."""
+    sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('import ' || $1, 0))"
+    return bool(await tx.fetchval(sql, str(tenant_id)))
+
+
+async def open_staging(tx: Tx) -> None:
+    """Temporary tables of this transaction: the rows of one chunk, and the addresses of all chunks before."""
+    await tx.execute(
+        """SET LOCAL work_mem = '64MB';
+           CREATE TEMPORARY TABLE import_row (
+               line_number bigint NOT NULL, id uuid NOT NULL, email text NOT NULL,
+               email_lower text COLLATE "C" GENERATED ALWAYS AS (lower(email)) STORED,
+               phone text, first_name text, last_name text, language text, country text, time_zone text,
+               category text, custom_fields jsonb NOT NULL, tags text[]
+           ) ON COMMIT DROP;
+           CREATE TEMPORARY TABLE import_seen (email_lower text COLLATE "C" NOT NULL) ON COMMIT DROP"""
+    )
+
+
+async def stage(tx: Tx, parts: Sequence[bytes]) -> None:
+    """Put a chunk's rows in the place of those of the chunk before."""
+
+    async def source() -> AsyncIterator[bytes]:
+        for part in parts:
+            yield part
+
+    await tx.execute("TRUNCATE import_row")
+    await tx.copy_csv("import_row", source(), STAGING_COLUMNS, **COPY_OPTIONS)
+
+
+def _on_conflict(mode: str) -> str:
+    """What happens to a contact that is there: `new` wins, `old` wins, or nothing."""
+    if mode == "skip":
+        return "DO NOTHING"
+    names = ("phone", "first_name", "last_name", "country", "time_zone", "category")
+    new, old = "excluded.{0}", "c.{0}"
+    first, second = (new, old) if mode == "update" else (old, new)
+    values = {name: f"coalesce({first.format(name)}, {second.format(name)})" for name in names}
+    # Every contact has a language, so there is never a gap to fill.
+    if mode == "update":
+        values["language"] = "excluded.language"
+    merged = [part.format("custom_fields") for part in (second, first)]
+    values["custom_fields"] = " || ".join(merged)
+    return f"""(tenant_id, email_lower) DO UPDATE SET
+        {", ".join(f"{name} = {value}" for name, value in values.items())}, updated_at = now()
+        WHERE ({", ".join(f"c.{name}" for name in values)}) IS DISTINCT FROM ({", ".join(values.values())})"""
+
+
+async def merge(
+    tx: Tx, tenant_id: UUID, import_id: UUID, *, default_language: str, on_conflict: str
+) -> Merged:
+    """The staged rows into the contacts, in one statement.
+
+    Of rows with the same address the first one counts, the others are noted as duplicates. New contacts
+    whose address is suppressed get the status of the suppression.
+    """
+    row = await tx.fetchrow(
+        f"""WITH src AS MATERIALIZED (
+                SELECT DISTINCT ON (r.email_lower) r.* FROM import_row r
+                WHERE NOT EXISTS (SELECT 1 FROM import_seen s WHERE s.email_lower = r.email_lower)
+                ORDER BY r.email_lower, r.line_number
+            ), seen AS (
+                INSERT INTO import_seen SELECT email_lower FROM src
+            ), repeated AS (
+                INSERT INTO contact_import_rejection
+                    (tenant_id, import_id, line_number, reason_code, reason, raw)
+                SELECT $1, $2, r.line_number, 'duplicate_in_file',
+                       'the address is on an earlier line too; that line counts', r.email
+                FROM import_row r
+                WHERE NOT EXISTS (SELECT 1 FROM src s WHERE s.line_number = r.line_number)
+            ), merged AS (
+                INSERT INTO contact AS c (tenant_id, id, email, phone, first_name, last_name, language,
+                                          country, time_zone, category, custom_fields, status)
+                SELECT $1, r.id, r.email, r.phone, r.first_name, r.last_name,
+                       coalesce(r.language, (SELECT e.language FROM contact e
+                                             WHERE e.tenant_id = $1 AND e.email_lower = r.email_lower), $3),
+                       r.country, r.time_zone, r.category, r.custom_fields,
+                       CASE p.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'hard_bounce' THEN 'invalid'
+                           WHEN 'invalid' THEN 'invalid' WHEN 'complaint' THEN 'blacklisted'
+                           WHEN 'manual' THEN 'blacklisted' ELSE 'valid' END
+                FROM src r LEFT JOIN (
+                    SELECT DISTINCT ON (address_lower) address_lower, reason FROM suppression
+                    WHERE tenant_id = $1 AND channel = 'email' AND (expires_at IS NULL OR expires_at > now())
+                    ORDER BY address_lower, scope) p ON p.address_lower = r.email_lower
+                ORDER BY r.id
+                ON CONFLICT {_on_conflict(on_conflict)}
+                RETURNING (xmax = 0) AS is_new
+            )
+            SELECT (SELECT count(*) FROM import_row) AS staged, (SELECT count(*) FROM src) AS distinct_rows,
+                   count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated
+            FROM merged""",
+        tenant_id,
+        import_id,
+        default_language,
+    )
+    assert row is not None
+    return Merged(row["staged"], row["distinct_rows"], row["created"], row["updated"])
+
+
+async def staged_tags(tx: Tx, limit: int) -> list[str]:
+    """Slugs named by the staged rows themselves, at most `limit`."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT unnest(tags) AS slug FROM import_row WHERE tags IS NOT NULL LIMIT $1", limit
+    )
+    return [row["slug"] for row in rows]
+
+
+async def tag_staged(tx: Tx, tenant_id: UUID, tag_ids: Sequence[UUID]) -> None:
+    """Give all contacts of the staged rows the same tags."""
+    await tx.execute(
+        """INSERT INTO contact_tag (tenant_id, tag_id, contact_id)
+           SELECT $1, t.id, c.id FROM import_row r
+           JOIN contact c ON c.tenant_id = $1 AND c.email_lower = r.email_lower
+           CROSS JOIN unnest($2::uuid[]) AS t(id)
+           ON CONFLICT DO NOTHING""",
+        tenant_id,
+        list(tag_ids),
+    )
+
+
+async def tag_staged_by_row(tx: Tx, tenant_id: UUID) -> None:
+    """Give the contacts of the staged rows the tags their rows name."""
+    await tx.execute(
+        """INSERT INTO contact_tag (tenant_id, tag_id, contact_id)
+           SELECT $1, t.id, c.id FROM import_row r
+           CROSS JOIN unnest(r.tags) AS g(slug)
+           JOIN tag t ON t.tenant_id = $1 AND t.slug = g.slug
+           JOIN contact c ON c.tenant_id = $1 AND c.email_lower = r.email_lower
+           ON CONFLICT DO NOTHING""",
+        tenant_id,
+    )
+
+
+async def reject(tx: Tx, tenant_id: UUID, import_id: UUID, rejections: Sequence[Sequence[Any]]) -> None:
+    """Note rows that cannot become contacts, as (line, code, reason, raw)."""
+    if not rejections:
+        return
+    lines, codes, reasons, raws = zip(*rejections, strict=True)
+    await tx.execute(
+        """INSERT INTO contact_import_rejection (tenant_id, import_id, line_number, reason_code, reason, raw)
+           SELECT $1, $2, * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[])""",
+        tenant_id,
+        import_id,
+        lines,
+        codes,
+        reasons,
+        raws,
+    )
+
+
+async def rejections(
+    tx: Tx, tenant_id: UUID, import_id: UUID, after: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """In the order of lines."""
+    rows = await tx.fetch(
+        """SELECT line_number, reason_code, reason, raw FROM contact_import_rejection
+           WHERE tenant_id = $1 AND import_id = $2 AND line_number > $3 ORDER BY line_number LIMIT $4""",
+        tenant_id,
+        import_id,
+        after or 0,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def unfinished_paths(tx: Tx) -> set[str]:
+    """Files that imports of any tenant still need."""
+    rows = await tx.fetch(
+        f"""SELECT i.path FROM {_FROM}
+            WHERE i.status IN ('pending', 'running')
+              AND coalesce(j.status, 'pending') IN ('pending', 'running')"""
+    )
+    return {row["path"] for row in rows}

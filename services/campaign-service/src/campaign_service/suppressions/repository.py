@@ -1,0 +1,207 @@
+"""SQL of suppressions and of their history. Other features add suppressions by `add_many`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.database import Tx
+from shared.utils import uuid7
+
+_COLUMNS = "id, channel, address_lower AS address, scope, reason, detail, source, created_at, expires_at"
+_HISTORY = "id, channel, address_lower AS address, scope, action, reason, detail, source, occurred_at"
+# From least to most grave: a graver reason replaces a lighter one, never the other way round.
+_GRAVITY = "ARRAY['soft_bounces', 'invalid', 'hard_bounce', 'unsubscribed', 'manual', 'complaint']"
+# What a suppression says about the contact itself. Soft bounces may pass and change nothing.
+_CONTACT_STATUS = """CASE s.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'complaint' THEN 'blacklisted'
+    WHEN 'manual' THEN 'blacklisted' WHEN 'hard_bounce' THEN 'invalid' WHEN 'invalid' THEN 'invalid' END"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSuppression:
+    """An address to suppress; `source` says who asked for it (`api`, `one_click`, `powermta`, …)."""
+
+    address: str
+    reason: str
+    channel: str = "email"
+    scope: str = "all"
+    detail: str | None = None
+    source: str | None = None
+    expires_at: datetime | None = None
+
+
+async def add_many(tx: Tx, tenant_id: UUID, rows: Sequence[NewSuppression]) -> int:
+    """Suppress addresses and set the status of their contacts; how many rows were new or changed.
+
+    Safe to repeat: a suppression that is there and at least as grave and as long stays as it is.
+    """
+    if not rows:
+        return 0
+    distinct = {(r.channel, r.address.strip().lower(), r.scope): r for r in rows}
+    changed = await tx.fetchval(
+        f"""WITH given AS (
+                SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                     $8::text[], $9::timestamptz[], $10::uuid[])
+                AS g(id, channel, address, scope, reason, detail, source, expires_at, history_id)
+            ), kept AS (
+                INSERT INTO suppression AS s
+                    (tenant_id, id, channel, address_lower, scope, reason, detail, source, expires_at)
+                SELECT $1, id, channel, address, scope, reason, detail, source, expires_at FROM given
+                ON CONFLICT (tenant_id, channel, address_lower, scope) DO UPDATE SET
+                    reason = excluded.reason, detail = excluded.detail, source = excluded.source,
+                    expires_at = excluded.expires_at
+                WHERE s.expires_at <= now()
+                   OR array_position({_GRAVITY}, excluded.reason) > array_position({_GRAVITY}, s.reason)
+                   OR (s.expires_at IS NOT NULL
+                       AND (excluded.expires_at IS NULL OR excluded.expires_at > s.expires_at))
+                RETURNING s.*, (xmax = 0) AS is_new
+            ), noted AS (
+                INSERT INTO suppression_history
+                    (tenant_id, id, channel, address_lower, scope, action, reason, detail, source)
+                SELECT $1, g.history_id, k.channel, k.address_lower, k.scope,
+                       CASE WHEN k.is_new THEN 'added' ELSE 'changed' END, k.reason, k.detail, k.source
+                FROM kept k JOIN given g
+                  ON g.channel = k.channel AND g.address = k.address_lower AND g.scope = k.scope
+            ), marked AS (
+                UPDATE contact c SET status = {_CONTACT_STATUS}, updated_at = now()
+                FROM (SELECT DISTINCT ON (address_lower) address_lower, reason FROM kept
+                      WHERE channel = 'email' AND reason <> 'soft_bounces'
+                      ORDER BY address_lower, array_position({_GRAVITY}, reason) DESC) s
+                WHERE c.tenant_id = $1 AND c.email_lower = s.address_lower
+                  AND c.status NOT IN ('blacklisted', {_CONTACT_STATUS})
+            )
+            SELECT count(*) FROM kept""",
+        tenant_id,
+        [uuid7() for _ in distinct],
+        [channel for channel, _, _ in distinct],
+        [address for _, address, _ in distinct],
+        [scope for _, _, scope in distinct],
+        [r.reason for r in distinct.values()],
+        [r.detail for r in distinct.values()],
+        [r.source for r in distinct.values()],
+        [r.expires_at for r in distinct.values()],
+        [uuid7() for _ in distinct],
+    )
+    return int(changed)
+
+
+async def suppressed_reason(
+    tx: Tx, tenant_id: UUID, address: str, *, channel: str = "email", marketing: bool = True
+) -> str | None:
+    """Why an address must not be written to now; None when it may. Without `marketing`, only scope `all`."""
+    reason: str | None = await tx.fetchval(
+        """SELECT reason FROM suppression
+           WHERE tenant_id = $1 AND channel = $2 AND address_lower = lower($3) AND (scope = 'all' OR $4)
+             AND (expires_at IS NULL OR expires_at > now())
+           ORDER BY scope LIMIT 1""",
+        tenant_id,
+        channel,
+        address,
+        marketing,
+    )
+    return reason
+
+
+async def find(tx: Tx, tenant_id: UUID, channel: str, address: str, scope: str) -> dict[str, Any] | None:
+    row = await tx.fetchrow(
+        f"""SELECT {_COLUMNS} FROM suppression
+            WHERE tenant_id = $1 AND channel = $2 AND address_lower = lower($3) AND scope = $4""",
+        tenant_id,
+        channel,
+        address,
+        scope,
+    )
+    return dict(row) if row else None
+
+
+async def page(
+    tx: Tx, tenant_id: UUID, filters: dict[str, str | None], after: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Latest first. `filters` may hold q (part of the address), channel, scope and reason."""
+    rows = await tx.fetch(
+        f"""SELECT {_COLUMNS} FROM suppression
+            WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2)
+              AND ($3::text IS NULL OR strpos(address_lower, lower($3)) > 0)
+              AND ($4::text IS NULL OR channel = $4) AND ($5::text IS NULL OR scope = $5)
+              AND ($6::text IS NULL OR reason = $6)
+            ORDER BY id DESC LIMIT $7""",
+        tenant_id,
+        after,
+        filters.get("q"),
+        filters.get("channel"),
+        filters.get("scope"),
+        filters.get("reason"),
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def history(
+    tx: Tx, tenant_id: UUID, address: str | None, after: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """What happened, latest first; of one address when it is given."""
+    rows = await tx.fetch(
+        f"""SELECT {_HISTORY} FROM suppression_history
+            WHERE tenant_id = $1 AND ($2::text IS NULL OR address_lower = lower($2))
+              AND ($3::uuid IS NULL OR id < $3)
+            ORDER BY id DESC LIMIT $4""",
+        tenant_id,
+        address,
+        after,
+        limit,
+    )
+    return [dict(row) for row in rows]
+
+
+async def lift(
+    tx: Tx,
+    tenant_id: UUID,
+    *,
+    suppression_id: UUID | None = None,
+    channel: str | None = None,
+    address: str | None = None,
+    scope: str | None = None,
+    source: str | None = None,
+) -> int:
+    """Delete one suppression by id, or those of an address; how many. Contacts become usable again."""
+    rows = await tx.fetch(
+        """DELETE FROM suppression
+           WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
+             AND ($2::uuid IS NOT NULL
+                  OR (channel = $3 AND address_lower = lower($4) AND ($5::text IS NULL OR scope = $5)))
+           RETURNING channel, address_lower, scope, reason, detail""",
+        tenant_id,
+        suppression_id,
+        channel,
+        address,
+        scope,
+    )
+    for row in rows:
+        await tx.execute(
+            """INSERT INTO suppression_history
+                   (tenant_id, id, channel, address_lower, scope, action, reason, detail, source)
+               VALUES ($1, $2, $3, $4, $5, 'lifted', $6, $7, $8)""",
+            tenant_id,
+            uuid7(),
+            *row,
+            source,
+        )
+    await _free_contacts(tx, tenant_id, [row["address_lower"] for row in rows if row["channel"] == "email"])
+    return len(rows)
+
+
+async def _free_contacts(tx: Tx, tenant_id: UUID, addresses: list[str]) -> None:
+    await tx.execute(
+        """UPDATE contact c SET status = 'valid', updated_at = now()
+           WHERE c.tenant_id = $1 AND c.email_lower = ANY($2::text[])
+             AND c.status IN ('unsubscribed', 'blacklisted', 'invalid')
+             AND NOT EXISTS (SELECT 1 FROM suppression s
+                             WHERE s.tenant_id = $1 AND s.channel = 'email'
+                               AND s.address_lower = c.email_lower
+                               AND (s.expires_at IS NULL OR s.expires_at > now()))""",
+        tenant_id,
+        addresses,
+    )
