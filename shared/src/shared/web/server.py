@@ -16,10 +16,16 @@ from shared.errors import ConfigurationError
 from shared.utils.logging import configure_logging
 
 
-def run_service(name: str, settings: type[S], create_app: Callable[[S], Any]) -> int:
+def run_service(
+    name: str,
+    settings: type[S],
+    create_app: Callable[[S], Any],
+    serve_app: Callable[[Any, str, int], None] | None = None,
+) -> int:
     """Read the settings, make the app and serve it until a signal; the exit status.
 
-    HOST and PORT say where; the port of the service registry is the default.
+    HOST and PORT say where; the port of the service registry is the default. `serve_app` replaces `serve`
+    for a service that needs another server.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {service_spec(name).package}")
     parser.add_argument(
@@ -36,7 +42,7 @@ def run_service(name: str, settings: type[S], create_app: Callable[[S], Any]) ->
         return 2
     assert isinstance(config, CommonConfig)
     configure_logging(config.log_level, service=name)
-    serve(app, config.host, config.port or service_spec(name).port)
+    (serve_app or serve)(app, config.host, config.port or service_spec(name).port)
     return 0
 
 
