@@ -30,6 +30,7 @@ PREFETCH = 100
 LEASE_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 300.0
 _KEEP_DONE_SECONDS = 3600.0
+_SETTLE_TRIES = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -155,7 +156,7 @@ class PostgresTransport:
                         await repository.release(tx, subscriber, [event_id])
                     return
                 outcome = await self._outcome(listener, delivery, claims)
-                await self._settle(subscriber, event_id, outcome)
+                await self._settle_stubbornly(subscriber, event_id, outcome)
         except Exception as error:  # noqa: BLE001  # unsettled, it comes again when its lease ends
             logger.warning("a delivery was not settled and comes again", error=error)
         finally:
@@ -169,6 +170,18 @@ class PostgresTransport:
         return await listener.handle(delivery)
 
     # Settling them
+
+    async def _settle_stubbornly(self, subscriber: str, event_id: UUID, outcome: Outcome) -> None:
+        """Outlast a short fault of the database, which would otherwise cost the rest of the lease."""
+        for failures in range(1, _SETTLE_TRIES):
+            try:
+                await self._settle(subscriber, event_id, outcome)
+            except Exception as error:  # noqa: BLE001  # tried again; the last try raises
+                logger.debug("a delivery is not settled yet", error=error)
+                await asyncio.sleep(back_off(failures))
+            else:
+                return
+        await self._settle(subscriber, event_id, outcome)
 
     async def _settle(self, subscriber: str, event_id: UUID, outcome: Outcome) -> None:
         if isinstance(outcome, Done):

@@ -72,6 +72,8 @@ class RabbitTransport:
         self._last_confirm_at: float | None = None
         self._version = (0, 0)
         self._draining = False
+        self._consume_connection: AbstractConnection | None = None
+        # Held while consumers are set up, so that a new one is set up once: by that or by its own call.
         self._set_up_lock = asyncio.Lock()
 
     @property
@@ -163,16 +165,23 @@ class RabbitTransport:
 
     async def subscribe(self, subscription: Subscription, handle: Handle) -> None:
         listener = _Listener(subscription, handle, asyncio.Semaphore(subscription.concurrency))
-        self._listeners[subscription.subscriber] = listener
-        if self._consume_link.is_connected:
-            async with self._set_up_lock:
-                await self._listen(await self._consume_link.connection(), listener)
+        async with self._set_up_lock:
+            self._listeners[subscription.subscriber] = listener
+            connection = self._consume_connection
+            if connection is None or connection.is_closed:
+                return
+            try:
+                await self._listen(connection, listener)
+            except _BROKEN as error:
+                logger.warning("the subscription waits for the next connection", error=error)
+                self._consume_link.reconnect()
 
     async def _set_up_consumers(self, connection: AbstractConnection) -> None:
         async with self._set_up_lock:
+            self._consume_connection = connection
             async with connection.channel() as channel:
                 await self._topology.declare_exchange(channel)
-            for listener in list(self._listeners.values()):
+            for listener in self._listeners.values():
                 await self._listen(connection, listener)
 
     async def _listen(self, connection: AbstractConnection, listener: _Listener) -> None:

@@ -1,0 +1,467 @@
+"""What both transports promise, tried on real servers with the same cases."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+from yarl import URL
+
+from shared.database import SimpleDatabase, Tx
+from shared.errors import NotFoundError
+from shared.events import Consumer, Event, EventBus, MessageContext, PermanentError, Transport, new_event
+from shared.events.transports.postgres import PostgresTransport
+from shared.events.transports.rabbitmq import RabbitTransport
+
+TYPE = "campaign.campaign.started.v1"
+OTHER = "campaign.campaign.completed.v1"
+DELAYS = (0.05, 0.1)
+Handler = Callable[[MessageContext], Awaitable[None]]
+
+
+async def eventually(condition: Callable[[], Any | Awaitable[Any]], seconds: float = 30) -> None:
+    """Wait until `condition` holds; the limit only ends a test that hangs."""
+    async with asyncio.timeout(seconds):
+        while True:
+            value = condition()
+            if await value if asyncio.iscoroutine(value) else value:
+                return
+            await asyncio.sleep(0.02)
+
+
+def started(tenant: UUID | None, name: str = "Spring") -> Event:
+    data = {
+        "campaign_id": str(uuid4()),
+        "name": name,
+        "total_recipients": 3,
+        "started_at": "2026-01-01T10:00:00Z",
+    }
+    return new_event(TYPE, data, tenant_id=tenant, subject=data["campaign_id"])
+
+
+class Proxy:
+    """A TCP proxy before the broker, whose connections can be cut."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, upstream_writer}
+        await asyncio.gather(_pipe(reader, upstream_writer), _pipe(upstream_reader, writer))
+        self._writers -= {writer, upstream_writer}
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+class CrashingTransport:
+    """A real transport, and a crash right after it took the first batch."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.crashes = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def send(self, events: Sequence[Event], tx: Tx) -> None:
+        await self._inner.send(events, tx)
+        if self.crashes == 0:
+            self.crashes += 1
+            raise ConnectionResetError("crashed between publishing and the commit")
+
+
+class Lab:
+    """Buses of one test on one transport."""
+
+    def __init__(self, kind: str, dsn: str, database: Callable[..., Any], amqp: str | None) -> None:
+        self.kind = kind
+        self.dsn = dsn
+        self.stack = AsyncExitStack()
+        self.namespace = f"t{uuid4().hex[:10]}"
+        self.queues: set[str] = set()
+        self.db: SimpleDatabase
+        self._database = database
+        self._amqp = URL(amqp or "amqp://unused:1/")
+        self.proxy = Proxy(self._amqp.host or "", self._amqp.port or 0)
+
+    async def open(self) -> None:
+        self.db = await self._database("campaign", 8)
+        if self.kind == "rabbitmq":
+            await self.proxy.start()
+            self.stack.push_async_callback(self.proxy.stop)
+            self.stack.push_async_callback(self._remove_queues)
+
+    def transport(self) -> Transport:
+        if self.kind == "postgres":
+            return PostgresTransport(self.db, poll=0.05, lease=3)
+        url = self._amqp.with_host("127.0.0.1").with_port(self.proxy.port)
+        return RabbitTransport(str(url), "test", namespace=self.namespace)
+
+    async def bus(
+        self, *consumers: Consumer, service: str = "campaign-service", transport: Transport | None = None
+    ) -> EventBus:
+        bus = self.unstarted_bus(*consumers, service=service, transport=transport)
+        await bus.start()
+        self.stack.push_async_callback(bus.stop)
+        await eventually(lambda: bus.transport.is_connected)
+        return bus
+
+    def unstarted_bus(
+        self, *consumers: Consumer, service: str = "campaign-service", transport: Transport | None = None
+    ) -> EventBus:
+        self.queues |= {f"{service}.{consumer.name}" for consumer in consumers}
+        bus = EventBus(
+            self.db,
+            service=service,
+            transport=transport or self.transport(),
+            retry_delays=DELAYS,
+            poll=0.05,
+        )
+        bus.bind(None, consumers)
+        return bus
+
+    async def publish(self, bus: EventBus, *events: Event) -> None:
+        async with self.db.system_tx() as tx:
+            await bus.publish_many(tx, events)
+
+    async def cut_connections(self) -> None:
+        if self.kind == "rabbitmq":
+            self.proxy.cut()
+            return
+        admin = await asyncpg.connect(self.dsn)
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND usename = 'tidings_campaign_rw'"
+        )
+        await admin.close()
+
+    async def _remove_queues(self) -> None:
+        connection = await aio_pika.connect(self._amqp)
+        async with connection, connection.channel() as channel:
+            names = [f"{self.namespace}.{q}{end}" for q in self.queues for end in ("", ".dead")]
+            waits = [f"{self.namespace}.wait.{round(delay * 1000)}" for delay in DELAYS]
+            for name in (*names, *waits):
+                await channel.queue_delete(name)
+            for name in (f"{self.namespace}.events", *waits):
+                await channel.exchange_delete(name)
+
+
+@pytest.fixture(params=["postgres", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+async def lab(
+    request: pytest.FixtureRequest, database_dsn: str, open_database: Callable[..., Any]
+) -> AsyncIterator[Lab]:
+    amqp = request.getfixturevalue("amqp_url") if request.param == "rabbitmq" else None
+    lab = Lab(request.param, database_dsn, open_database, amqp)
+    async with lab.stack:
+        await lab.open()
+        yield lab
+
+
+class Seen:
+    """Remembers what a handler got."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def __call__(self, ctx: MessageContext) -> None:
+        self.events.append(ctx.event)
+
+    @property
+    def ids(self) -> Counter[UUID]:
+        return Counter(event.id for event in self.events)
+
+
+async def test_event_reaches_every_consumer_of_its_type_as_it_was_published(lab: Lab, tenant_a: UUID) -> None:
+    one, two, unrelated = Seen(), Seen(), Seen()
+    bus = await lab.bus(
+        Consumer("one", [TYPE], one),
+        Consumer("two", ["campaign.*.started.v1"], two),
+        Consumer("unrelated", [OTHER], unrelated),
+    )
+    event = started(tenant_a, "Grüße \u0000 \N{PARTY POPPER}")
+    await lab.publish(bus, event)
+    await eventually(lambda: one.events and two.events)
+    for got in (one.events[0], two.events[0]):
+        assert (got.id, got.type, got.data, got.tenant_id) == (event.id, TYPE, event.data, tenant_a)
+        assert (got.source, got.subject, got.time) == ("/campaign-service", event.subject, event.time)
+    assert unrelated.events == []
+
+
+async def test_repeated_event_is_handled_once(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+    bus = await lab.bus(Consumer("once", [TYPE], seen))
+    event, last = started(tenant_a), started(tenant_a)
+    await lab.publish(bus, event)
+    await eventually(lambda: seen.events)
+    await lab.publish(bus, event)
+    await eventually(lambda: outbox_is_empty(bus))
+    await lab.publish(bus, last)
+    await eventually(lambda: last.id in seen.ids)
+    assert seen.ids == Counter([event.id, last.id])
+
+
+async def outbox_is_empty(bus: EventBus) -> bool:
+    return (await bus.health())["backlog"] == 0
+
+
+async def test_failed_handler_is_tried_again_and_its_writes_are_undone(lab: Lab, tenant_a: UUID) -> None:
+    attempts: list[int] = []
+
+    async def flaky(ctx: MessageContext) -> None:
+        attempts.append(ctx.attempt)
+        await ctx.tx.execute(
+            "INSERT INTO cache_entry (key, value, expires_at) VALUES ($1, '1', now())", f"try {len(attempts)}"
+        )
+        if len(attempts) < 3:
+            raise OSError("not yet")
+
+    bus = await lab.bus(Consumer("flaky", [TYPE], flaky))
+    await lab.publish(bus, started(tenant_a))
+    await eventually(lambda: lab.db.query("SELECT 1 FROM cache_entry"))
+    assert attempts == [0, 1, 2]
+    assert [row["key"] for row in await lab.db.query("SELECT key FROM cache_entry")] == ["try 3"]
+
+
+async def test_event_that_always_fails_becomes_a_dead_letter_and_can_be_replayed(
+    lab: Lab, tenant_a: UUID
+) -> None:
+    seen, broken = Seen(), [True]
+
+    async def handler(ctx: MessageContext) -> None:
+        await seen(ctx)
+        if broken:
+            raise OSError("the printer is on fire")
+
+    bus = await lab.bus(Consumer("printer", [TYPE], handler), Consumer("calm", [OTHER], Seen()))
+    event = started(tenant_a)
+    await lab.publish(bus, event)
+    await eventually(bus.dead_letters.list)
+    assert len(seen.events) == 1 + len(DELAYS)
+    (letter,) = await bus.dead_letters.list(consumer="printer")
+    assert (letter.event.id, letter.event.data, letter.attempts) == (event.id, event.data, 3)
+    assert "the printer is on fire" in letter.error
+    assert await bus.dead_letters.list(consumer="calm") == []
+
+    broken.clear()
+    assert await bus.dead_letters.replay(event.id) == 1
+    await eventually(lambda: len(seen.events) == 4)
+    assert await bus.dead_letters.list() == []
+    with pytest.raises(NotFoundError):
+        await bus.dead_letters.replay(event.id)
+
+
+async def test_permanent_error_becomes_a_dead_letter_at_once(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+
+    async def handler(ctx: MessageContext) -> None:
+        await seen(ctx)
+        raise PermanentError("no such campaign")
+
+    bus = await lab.bus(Consumer("strict", [TYPE], handler))
+    await lab.publish(bus, started(tenant_a))
+    await eventually(bus.dead_letters.list)
+    assert len(seen.events) == 1
+    assert "no such campaign" in (await bus.dead_letters.list())[0].error
+
+
+async def test_crash_between_publishing_and_commit_sends_the_same_event_again(
+    lab: Lab, tenant_a: UUID
+) -> None:
+    seen = Seen()
+    crashing = CrashingTransport(lab.transport())
+    bus = await lab.bus(Consumer("careful", [TYPE], seen), transport=crashing)
+    events = [started(tenant_a) for _ in range(20)]
+    await lab.publish(bus, *events)
+    await eventually(lambda: len(seen.ids) == 20)
+    await eventually(lambda: outbox_is_empty(bus))
+    assert crashing.crashes == 1
+    assert seen.ids == Counter(event.id for event in events)
+
+
+async def test_processes_of_one_service_share_the_work(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+    bus = await lab.bus(Consumer("shared", [TYPE], seen))
+    await lab.bus(Consumer("shared", [TYPE], seen))
+    events = [started(tenant_a) for _ in range(200)]
+    await lab.publish(bus, *events)
+    await eventually(lambda: len(seen.ids) == 200)
+    assert seen.ids == Counter(event.id for event in events)
+
+
+async def test_event_nobody_wants_is_dropped_without_harm(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+    bus = await lab.bus(Consumer("picky", [OTHER], seen))
+    await lab.publish(bus, started(tenant_a))
+    await eventually(lambda: outbox_is_empty(bus))
+    health = await bus.health()
+    assert health["connected"] is True
+    assert health["last_confirm_age"] >= 0
+    assert seen.events == []
+
+
+async def test_subscription_collects_while_its_process_is_away(lab: Lab, tenant_a: UUID) -> None:
+    publisher = await lab.bus(service="webhook-gateway")
+    before, during, after = (started(tenant_a, name) for name in ("before", "during", "after"))
+    await lab.publish(publisher, before)
+    await eventually(lambda: outbox_is_empty(publisher))
+
+    seen = Seen()
+    first = lab.unstarted_bus(Consumer("late", [TYPE], seen))
+    await first.start()
+    await eventually(lambda: first.transport.is_connected)
+    await first.stop()
+    await lab.publish(publisher, during)
+    await eventually(lambda: outbox_is_empty(publisher))
+    await lab.bus(Consumer("late", [TYPE], seen))
+    await lab.publish(publisher, after)
+    await eventually(lambda: len(seen.events) == 2)
+    assert seen.ids == Counter([during.id, after.id])
+
+
+async def test_type_taken_out_of_a_consumer_is_no_longer_delivered(lab: Lab, tenant_a: UUID) -> None:
+    old = lab.unstarted_bus(Consumer("changing", [TYPE, OTHER], Seen()))
+    await old.start()
+    await eventually(lambda: old.transport.is_connected)
+    await old.stop()
+    seen = Seen()
+    bus = await lab.bus(Consumer("changing", [OTHER], seen))
+    facts = {"sent": 1, "failed": 0, "completed_at": "2026-01-01T10:00:00Z"}
+    data = {"campaign_id": str(uuid4()), "name": "Spring", "total_recipients": 1, **facts}
+    completed = new_event(OTHER, data, tenant_id=tenant_a)
+    await lab.publish(bus, started(tenant_a), completed)
+    await eventually(lambda: seen.events)
+    assert seen.ids == Counter([completed.id])
+
+
+async def test_cut_connections_lose_and_double_nothing(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+    bus = await lab.bus(Consumer("steady", [TYPE], seen))
+    events = [started(tenant_a) for _ in range(300)]
+    for n in range(0, 300, 100):
+        await lab.publish(bus, *events[n : n + 100])
+        await eventually(lambda n=n: len(seen.ids) > n)
+        await lab.cut_connections()
+        await asyncio.sleep(0.1)
+    await eventually(lambda: len(seen.ids) == 300)
+    handled = await lab.db.query("SELECT count(*) AS n FROM inbox WHERE consumer = 'steady'")
+    assert handled == [{"n": 300}]
+
+
+async def test_handler_runs_in_the_tenant_of_the_event(lab: Lab, tenant_a: UUID, tenant_b: UUID) -> None:
+    seen: dict[UUID, tuple[Any, Any, Any]] = {}
+
+    async def handler(ctx: MessageContext) -> None:
+        row = await ctx.tx.fetchrow(
+            "SELECT current_user AS role, current_setting('app.tenant_id', true) AS t"
+        )
+        assert row is not None
+        seen[ctx.event.id] = (ctx.tx.tenant_id, row["t"] or None, row["role"])
+
+    bus = await lab.bus(Consumer("where", [TYPE], handler))
+    a, b, nobody = started(tenant_a), started(tenant_b), started(None)
+    await lab.publish(bus, a, b, nobody)
+    await eventually(lambda: len(seen) == 3)
+    assert seen[a.id] == (tenant_a, str(tenant_a), "tidings_campaign_rw")
+    assert seen[b.id] == (tenant_b, str(tenant_b), "tidings_campaign_rw")
+    assert seen[nobody.id] == (None, None, "tidings_campaign_worker")
+
+
+async def test_event_with_two_tenants_is_never_handled(lab: Lab, tenant_a: UUID, tenant_b: UUID) -> None:
+    seen = Seen()
+    bus = await lab.bus(Consumer("guarded", ["auth.tenant.created.v1"], seen))
+    forged = uuid4()
+    async with lab.db.system_tx() as tx:
+        await tx.execute(
+            "INSERT INTO outbox (id, tenant_id, type, source, data) VALUES ($1, $2, $3, '/x', $4)",
+            forged,
+            tenant_a,
+            "auth.tenant.created.v1",
+            {"tenant_id": str(tenant_b), "name": "B", "slug": "b"},
+        )
+    await eventually(bus.dead_letters.list)
+    assert (await bus.dead_letters.list())[0].event.id == forged
+    assert seen.events == []
+
+
+async def test_handler_without_transaction_is_not_repeated_once_it_returned(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+
+    async def handler(ctx: MessageContext) -> None:
+        with pytest.raises(RuntimeError):
+            _ = ctx.tx
+        await seen(ctx)
+
+    bus = await lab.bus(Consumer("outside", [TYPE], handler, in_transaction=False))
+    event, last = started(tenant_a), started(tenant_a)
+    await lab.publish(bus, event)
+    await eventually(lambda: lab.db.query("SELECT 1 FROM inbox"))
+    await lab.publish(bus, event)
+    await eventually(lambda: outbox_is_empty(bus))
+    await lab.publish(bus, last)
+    await eventually(lambda: last.id in seen.ids)
+    assert seen.ids == Counter([event.id, last.id])
+
+
+async def test_stop_waits_for_running_handlers_and_gives_back_the_rest(lab: Lab, tenant_a: UUID) -> None:
+    began, go = asyncio.Event(), asyncio.Event()
+    seen = Seen()
+
+    async def slow(ctx: MessageContext) -> None:
+        began.set()
+        await go.wait()
+        await seen(ctx)
+
+    bus = lab.unstarted_bus(Consumer("slow", [TYPE], slow, concurrency=1))
+    await bus.start()
+    await eventually(lambda: bus.transport.is_connected)
+    await lab.publish(bus, *(started(tenant_a) for _ in range(3)))
+    await began.wait()
+    stopping = asyncio.create_task(bus.stop())
+    await asyncio.sleep(0.2)
+    assert not stopping.done()
+    go.set()
+    await stopping
+    assert len(seen.events) == 1
+    await lab.bus(Consumer("slow", [TYPE], slow, concurrency=1))
+    await eventually(lambda: len(seen.ids) == 3)
+
+
+async def test_a_thousand_events_all_arrive_once(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+    bus = await lab.bus(Consumer("many", [TYPE], seen))
+    events = [started(tenant_a) for _ in range(1000)]
+    for n in range(0, 1000, 50):
+        await lab.publish(bus, *events[n : n + 50])
+    await eventually(lambda: len(seen.ids) == 1000)
+    assert seen.ids == Counter(event.id for event in events)
