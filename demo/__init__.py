@@ -1,0 +1,1 @@
+"""The whole product played through its public door, every figure checked against what was done."""

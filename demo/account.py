@@ -1,0 +1,71 @@
+"""Signing up: tenant, proven address, webhook sources."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from demo.client import wait_for
+from demo.story import DemoError, Source, Story
+
+_TOKEN = re.compile(r"#token=([A-Za-z0-9._~-]+)")
+_REQUESTS_NEEDED = 500
+
+
+def sign_up(story: Story) -> None:
+    """Register a tenant under a new address."""
+    story.report.step("A new tenant signs up")
+    email = f"owner-{story.run}@example.com"
+    signed_in = story.gateway.post(
+        "/auth/register",
+        {
+            "tenant_name": "Jardins de la Dombes",
+            "email": email,
+            "password": secrets.token_urlsafe(18),
+            "first_name": "Amélie",
+            "last_name": "Crèvecœur",
+            "language": "fr",
+            "time_zone": "Europe/Paris",
+        },
+    )
+    story.gateway.sign_in(signed_in["tenant"]["id"], signed_in["tokens"]["access_token"])
+    story.report.say(f"{signed_in['tenant']['name']}, owner {email}")
+    _check_rate_limit(story)
+    prove_address(story, email)
+
+
+def _check_rate_limit(story: Story) -> None:
+    headers = story.gateway.send("GET", "/auth/me").headers
+    limit = int(headers.get("x-ratelimit-limit", _REQUESTS_NEEDED))
+    story.report.say(f"This gateway allows the tenant's owner {limit:,} requests per window.")
+    if limit < _REQUESTS_NEEDED:
+        raise DemoError(
+            f"The demo makes up to {_REQUESTS_NEEDED} requests; start the gateway with a higher "
+            "RATE_LIMIT_REQUESTS (run.py does)."
+        )
+
+
+def prove_address(story: Story, email: str) -> None:
+    """Follow the link of the mail that the registration set off over the event bus."""
+    [mail] = wait_for(
+        lambda: story.mails.after(0, to=email),
+        lambda mails: len(mails) == 1,
+        what="the mail that confirms the address",
+        seconds=30,
+    )
+    content = story.mails.text(int(mail["id"]))
+    found = _TOKEN.search(content)
+    if found is None:
+        raise DemoError("The mail that confirms the address has no link with a token.")
+    user = story.gateway.post("/auth/verify-email", {"token": found[1]})
+    story.report.say(f'Mail received: "{mail["subject"]}"; its link was followed.')
+    story.report.check("owner's address is proven", email, user["email"])
+
+
+def create_sources(story: Story) -> None:
+    """One webhook source each for PowerMTA and MailWizz."""
+    story.report.step("Webhook sources for PowerMTA and MailWizz")
+    for kind, name in (("powermta", "PowerMTA, Lyon"), ("mailwizz", "MailWizz")):
+        created = story.gateway.post("/webhook-sources", {"name": name, "type": kind})
+        story.sources[kind] = Source(created["id"], created["token"], created["url"])
+        story.report.say(f"{name}: token …{created['token_hint']}, shown once")
