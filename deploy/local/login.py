@@ -11,8 +11,7 @@ from pathlib import Path
 
 from deploy.local.state import read_json, write_json
 
-TENANT = "Demo Garden Centre"
-NAME = "Demo Owner"
+PROFILE = {"tenant_name": "Demo Garden Centre", "first_name": "Demo", "last_name": "Owner"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ def demo_login(gateway_url: str, folder: Path) -> DemoLogin | None:
         return DemoLogin(**stored)
     # A new address each time: the database may have been emptied, or may be somebody's real one.
     fresh = {"email": f"demo-{secrets.token_hex(3)}@example.com", "password": secrets.token_urlsafe(12)}
-    if not _post(f"{gateway_url}/auth/register", fresh | {"tenant_name": TENANT, "name": NAME}):
+    if not _post(f"{gateway_url}/auth/register", fresh | PROFILE):
         return None
     write_json(path, fresh)
     return DemoLogin(**fresh)

@@ -97,8 +97,9 @@ class Stack:
             if claim.enter_context(exclusive(self.state / "lock", wait=False)):
                 self._exits = claim.pop_all()
                 return
-        url = read_json(self.state / "run.json").get("public_url", "an address not known yet")
-        raise LocalStackError(f"Tidings already runs from {self.state}, at {url} (run.py stop ends it).")
+        url = read_json(self.state / "run.json").get("public_url")
+        words = f"already runs at {url}; `run.py stop` ends it" if url else "is just being started or stopped"
+        raise LocalStackError(f"Tidings {words} (state: {self.state}).")
 
     def _start_servers(self) -> None:
         with ThreadPoolExecutor(2) as pool:
