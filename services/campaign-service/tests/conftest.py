@@ -1,0 +1,46 @@
+"""A running campaign-service on a database of the test's own, as the runtime role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from campaign_service.app import create_app
+from campaign_service.settings import Settings
+from shared.database import SimpleDatabase
+from shared.testing import TokenMint
+from shared.testing.clients import service_client
+from shared.testing.plugin import OpenDatabase
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(python_env="test", data_dir=tmp_path / "data", events_url="postgres://")
+
+
+@pytest.fixture
+async def db(open_database: OpenDatabase) -> SimpleDatabase:
+    return await open_database("campaign", 8)
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    return create_app(settings)
+
+
+@pytest.fixture
+async def client(app: FastAPI, db: SimpleDatabase, mint: TokenMint) -> AsyncIterator[httpx.AsyncClient]:
+    """The service in-process; requests need `headers` of a caller."""
+    async with service_client(app, db, mint) as client:
+        yield client
+
+
+@pytest.fixture
+def headers(mint: TokenMint, tenant_a: UUID) -> dict[str, str]:
+    """The owner of tenant A."""
+    return mint.headers(tenant_a)
