@@ -45,7 +45,8 @@ async def insert(
     await tx.execute(
         """INSERT INTO signing_key (kid, alg, public_x, private_key, state, created_at, not_before,
                                     activated_at)
-           VALUES ($1, 'EdDSA', $2, $3, $4, $5, $6, CASE WHEN $4 = 'active' THEN $5 END)""",
+           VALUES ($1, 'EdDSA', $2, $3, $4, $5, $6,
+                   CASE WHEN $4::text = 'active' THEN $5::timestamptz END)""",
         kid,
         public_x,
         private_key,
