@@ -199,7 +199,9 @@ def test_generated_ids_are_ordered_version_7_uuids() -> None:
         ("Real Estate", "real-estate"),
         ("real_estate", "real_estate"),
         (" -VIP!- ", "vip"),
-        ("é", ""),
+        ("Genève", "geneve"),
+        ("Straße", "strasse"),
+        ("東京", ""),
         ("a__b--c", "a-b-c"),
     ],
 )

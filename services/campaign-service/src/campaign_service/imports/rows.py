@@ -10,6 +10,7 @@ operations as the common case needs.
 import os
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring
 
@@ -68,7 +69,11 @@ def clean(cell: str) -> str:
 
 
 def slug(text: str) -> str:
-    """`Real Estate` → `real-estate`; empty when nothing usable is left."""
+    """`Real Estate` → `real-estate`, `Genève` → `geneve`; empty when nothing usable is left."""
+    if not text.isascii():
+        # Accents go, their letters stay; what is left of other scripts is dropped below.
+        text = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+        text = "".join(c for c in text if not unicodedata.combining(c))
     value = _NOT_SLUG.sub("-", text.strip().lower())
     return re.sub(r"[-_]*-[-_]*|_{2,}", "-", value).strip("-_")[:64].rstrip("-_")
 
