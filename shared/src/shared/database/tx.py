@@ -9,6 +9,27 @@ from uuid import UUID
 import asyncpg
 
 
+class Savepoint:
+    """Part of a transaction that can be undone by itself. asyncpg's own cannot stand in ours, begun by hand."""
+
+    __slots__ = ("_connection", "_name")
+
+    def __init__(self, connection: Any, name: str) -> None:
+        self._connection = connection
+        self._name = name
+
+    async def start(self) -> None:
+        await self._connection.execute(f"SAVEPOINT {self._name}")
+
+    async def rollback(self) -> None:
+        """Undo everything since the start."""
+        await self._connection.execute(f"ROLLBACK TO SAVEPOINT {self._name}; RELEASE SAVEPOINT {self._name}")
+
+    async def commit(self) -> None:
+        """Keep it, as far as the whole transaction is kept."""
+        await self._connection.execute(f"RELEASE SAVEPOINT {self._name}")
+
+
 class Tx:
     """One open transaction on one connection.
 
@@ -16,12 +37,13 @@ class Tx:
     once the transaction has been committed, and never when it was rolled back.
     """
 
-    __slots__ = ("_connection", "after_commit", "tenant_id")
+    __slots__ = ("_connection", "_savepoints", "after_commit", "tenant_id")
 
     def __init__(self, connection: Any, tenant_id: UUID | None) -> None:
         self._connection = connection
         self.tenant_id = tenant_id
         self.after_commit: list[Callable[[], None]] = []
+        self._savepoints = 0
 
     @property
     def tenant(self) -> UUID:
@@ -70,9 +92,10 @@ class Tx:
         """Async iterator over a large result, `prefetch` rows a round trip."""
         return self._connection.cursor(sql, *args, prefetch=prefetch)
 
-    async def savepoint(self) -> Any:
+    async def savepoint(self) -> Savepoint:
         """A started nested transaction: call its `rollback()` or `commit()`."""
-        nested = self._connection.transaction()
+        self._savepoints += 1
+        nested = Savepoint(self._connection, f"tidings_{self._savepoints}")
         await nested.start()
         return nested
 
