@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationError
@@ -96,6 +96,8 @@ class CommonConfig(BaseSettings):
     database_url: SecretStr = SecretStr("postgresql://localhost:5432/tidings")
     db_max_connections: int = 5
     events_url: SecretStr = SecretStr("postgres://")
+    events_namespace: str = Field(default="tidings", pattern=r"^[a-z0-9_-]{1,40}$")
+    """Prefix of everything on the broker, so that several installations can share one."""
     redis_url: SecretStr | None = None
     smtp_url: SecretStr = SecretStr("smtp://localhost:1025")
 

@@ -60,7 +60,7 @@ class DeadLetters:
 
 class EventBus:
     """The event bus of one service process. `url` is EVENTS_URL: `amqp(s)://…`, or `postgres://` for the
-    service's own database.
+    service's own database. Installations that share a broker differ in `namespace`.
 
     `publish` works before `start`. Every process sends what its service published; only those started
     with `consume=True` run consumers. `retry_delays` and `poll` are in seconds.
@@ -72,6 +72,7 @@ class EventBus:
         *,
         service: str,
         url: str = "postgres://",
+        namespace: str = "tidings",
         transport: Transport | None = None,
         retry_delays: Sequence[float] = RETRY_DELAYS,
         clock: Clock | None = None,
@@ -83,7 +84,7 @@ class EventBus:
         self._retry_delays = tuple(retry_delays)
         self._consumers: dict[str, Consumer] = {}
         self._housekeeper: asyncio.Task[None] | None = None
-        self.transport = transport or _transport(url, service, db)
+        self.transport = transport or _transport(url, service, db, namespace)
         self._relay = Relay(db, self.transport, poll=poll)
         self._runtime: Any = None
         self.dead_letters = DeadLetters(self.transport, [])
@@ -187,10 +188,10 @@ def _check(tx: Tx, event: Event) -> None:
         raise EventRefusedError(f"{event.type}: the event belongs to another tenant than the transaction")
 
 
-def _transport(url: str, service: str, db: SimpleDatabase) -> Transport:
+def _transport(url: str, service: str, db: SimpleDatabase, namespace: str) -> Transport:
     scheme = url.partition(":")[0]
     if scheme in ("amqp", "amqps"):
-        return RabbitTransport(url, service)
+        return RabbitTransport(url, service, namespace=namespace)
     if scheme in ("postgres", "postgresql"):
         return PostgresTransport(db)
     raise ConfigurationError("EVENTS_URL must begin with amqp:// or postgres://", field="EVENTS_URL")

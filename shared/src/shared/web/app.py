@@ -147,7 +147,12 @@ class _Parts:
             name=self._name,
             config=config,
             db=db,
-            events=EventBus(db, service=self._name, url=config.events_url.get_secret_value()),
+            events=EventBus(
+                db,
+                service=self._name,
+                url=config.events_url.get_secret_value(),
+                namespace=config.events_namespace,
+            ),
             jobs=JobRunner(db, clock=overrides.clock),
             cache=cache,
             verifier=TokenVerifier(jwks, config.issuer, overrides.clock),
