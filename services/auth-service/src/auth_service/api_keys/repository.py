@@ -171,6 +171,6 @@ async def note_use(tx: Tx, uses: Iterable[tuple[UUID, UUID, datetime]]) -> None:
     await tx.executemany(
         """UPDATE api_key SET last_used_at = $3
            WHERE tenant_id = $1 AND id = $2
-             AND (last_used_at IS NULL OR last_used_at <= $3 - interval '1 minute')""",
+             AND (last_used_at IS NULL OR last_used_at <= $3::timestamptz - interval '1 minute')""",
         list(uses),
     )
