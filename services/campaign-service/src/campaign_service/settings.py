@@ -20,6 +20,8 @@ class Settings(CommonConfig):
     send_connections: int = Field(default=8, ge=1, le=200)
     send_batch: int = Field(default=500, ge=1, le=5000)
     send_lease_seconds: int = Field(default=30, ge=1, le=3600)
+    send_window: int = Field(default=25, ge=1, le=500)
+    send_retry_seconds: float = Field(default=60.0, gt=0)
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
 
     @property

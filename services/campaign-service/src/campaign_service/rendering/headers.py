@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from .model import CampaignInfo, RenderError
+from shared.models.errors import ValidationError
+
+from .model import CampaignInfo
 from .quoted import encode_address, safe_address
 from .site import Site
 
@@ -19,10 +21,11 @@ class Fixed(NamedTuple):
 
 
 def fixed(campaign: CampaignInfo, site: Site) -> Fixed:
-    """Raises RenderError when the campaign's own addresses cannot be used."""
-    before = b"From: " + _address(campaign.from_name, campaign.from_email, used=6) + b"\r\n"
+    """Raises ValidationError when the campaign's own addresses cannot be used."""
+    sender = _address("from_email", campaign.from_name, campaign.from_email, used=6)
+    before = b"From: " + sender + b"\r\n"
     if campaign.reply_to:
-        before += b"Reply-To: " + _address(None, campaign.reply_to, used=10) + b"\r\n"
+        before += b"Reply-To: " + _address("reply_to", None, campaign.reply_to, used=10) + b"\r\n"
     lines = [
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
         f"List-Id: <{campaign.tenant_id.hex}.{site.mail_domain}>",
@@ -34,10 +37,10 @@ def fixed(campaign: CampaignInfo, site: Site) -> Fixed:
     return Fixed(before, "".join(f"{line}\r\n" for line in lines).encode("ascii"))
 
 
-def _address(name: str | None, address: str, *, used: int) -> bytes:
+def _address(field: str, name: str | None, address: str, *, used: int) -> bytes:
     safe = safe_address(address)
     if safe is None:
-        raise RenderError(f"the address {address!r} cannot be used in a mail")
+        raise ValidationError(f"The address {address!r} cannot be used in a mail", field=field)
     return encode_address(name, safe, used=used)
 
 

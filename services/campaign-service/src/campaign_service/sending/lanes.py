@@ -1,0 +1,211 @@
+"""The connections: each takes a window, marks it as in flight, sends it and hands its outcomes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from campaign_service.rendering import OutgoingMail, RenderError
+from shared.utils import logger
+from shared.web import Runtime
+
+from . import repository
+from .model import Claimed, Limits, Result, Window
+from .outcomes import Accepted, NotSent, Rejected
+from .recording import Recorder, result_of, unsendable
+from .smtp import SmtpConnection, SmtpError, SmtpSettings
+
+_IDLE_CLOSE_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+
+
+class Backoff:
+    """One wait for all connections to a server that fails: 0.5 s, doubled up to 30 s."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until = 0.0
+
+    def failed(self) -> None:
+        self._failures += 1
+        self._until = asyncio.get_running_loop().time() + min(30.0, 0.25 * 2.0**self._failures)
+
+    def worked(self) -> None:
+        self._failures = 0
+
+    @property
+    def remaining(self) -> float:
+        return max(0.0, self._until - asyncio.get_running_loop().time()) if self._failures else 0.0
+
+
+class Lanes:
+    """All connections of this process and the windows they have in flight."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        server: SmtpSettings,
+        limits: Limits,
+        windows: asyncio.Queue[Window],
+        recorder: Recorder,
+        stop: asyncio.Event,
+    ) -> None:
+        self.in_flight: set[_Flight] = set()
+        self._runtime = runtime
+        self._server = server
+        self._limits = limits
+        self._windows = windows
+        self._recorder = recorder
+        self._stop = stop
+        self._backoff = Backoff()
+
+    async def run(self) -> None:
+        """Until `stop`; what is in flight then is finished first."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._limits.connections):
+                group.create_task(self._lane())
+
+    async def _lane(self) -> None:
+        connection: SmtpConnection | None = None
+        try:
+            while not self._stop.is_set():
+                window = await self._next(connection)
+                if window is not None:
+                    connection = await self._serve(connection, window)
+                elif connection:
+                    await connection.quit()
+                    connection = None
+        finally:
+            if connection:
+                await connection.quit()
+
+    async def _serve(self, connection: SmtpConnection | None, window: Window) -> SmtpConnection | None:
+        """Sends one window; the connection to go on with."""
+        try:
+            connection = await self._connected(connection)
+            if connection is None:
+                await self._give_back(window)
+            elif flight := await self._mark(window):
+                await self._send(connection, flight)
+        except Exception as error:  # noqa: BLE001  # the other lanes' mails must not suffer; these leases run out
+            logger.warning("a window was given up; its leases run out", mails=len(window.rows), error=error)
+            if connection:
+                connection.abort()
+            await asyncio.sleep(_POLL_SECONDS)
+            return None
+        return connection
+
+    async def _next(self, connection: SmtpConnection | None) -> Window | None:
+        """The next window; None after a while without one, or when it is time to stop."""
+        waited = 0.0
+        patience = _IDLE_CLOSE_SECONDS if connection else 3600.0
+        while not self._stop.is_set() and waited < patience:
+            with suppress(asyncio.QueueEmpty):
+                return self._windows.get_nowait()
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(self._windows.get(), _POLL_SECONDS)
+            waited += _POLL_SECONDS
+        return None
+
+    async def _connected(self, connection: SmtpConnection | None) -> SmtpConnection | None:
+        """A usable connection, or None when it is time to stop."""
+        if connection and connection.usable and connection.sent < self._limits.connection_mails:
+            return connection
+        if connection:
+            await connection.quit()
+        while not self._stop.is_set():
+            if self._backoff.remaining:
+                await asyncio.sleep(min(self._backoff.remaining, _POLL_SECONDS))
+                continue
+            try:
+                return await SmtpConnection.open(self._server)
+            except SmtpError as error:
+                self._backoff.failed()
+                logger.warning("no connection to the mail server", error=str(error))
+        return None
+
+    async def _send(self, connection: SmtpConnection, flight: _Flight) -> None:
+        self.in_flight.add(flight)
+        try:
+            results = await flight.run(connection, self._limits, self._runtime)
+            await self._recorder.add(flight.window.key, results)
+        finally:
+            self.in_flight.discard(flight)
+        if flight.answered:
+            self._backoff.worked()
+        elif not connection.usable:
+            self._backoff.failed()
+
+    async def _mark(self, window: Window) -> _Flight | None:
+        """The window as marked in the database; None when nothing of it may be sent (any more)."""
+        lease = self._limits.lease
+        ids = [row.recipient.contact_id for row in window.rows]
+        begun = asyncio.get_running_loop().time()
+        async with self._runtime.db.tenant_tx(window.key.tenant_id) as tx:
+            ours = await repository.mark_attempting(tx, window.key, window.token, ids, lease)
+            if len(ours) < len(ids):
+                await repository.release(tx, window.key, window.token, ids)
+        window.rows = [row for row in window.rows if row.recipient.contact_id in ours]
+        window.deadline = begun + lease
+        return _Flight(window) if ours else None
+
+    async def _give_back(self, window: Window) -> None:
+        ids = [row.recipient.contact_id for row in window.rows]
+        async with self._runtime.db.tenant_tx(window.key.tenant_id) as tx:
+            await repository.release(tx, window.key, window.token, ids)
+
+    async def give_back(self, windows: Iterable[Window]) -> None:
+        """Release what was leased and never taken, in the queue and in `windows`."""
+        for window in windows:
+            await self._give_back(window)
+        while not self._windows.empty():
+            await self._give_back(self._windows.get_nowait())
+
+    async def renew_leases(self) -> None:
+        """Renew the leases of what has been in flight for a third of its lease."""
+        lease = self._limits.lease
+        for flight in list(self.in_flight):
+            window, begun = flight.window, asyncio.get_running_loop().time()
+            if window.deadline - begun > lease * 2 / 3:
+                continue
+            ids = [row.recipient.contact_id for row in window.rows]
+            async with self._runtime.db.tenant_tx(window.key.tenant_id) as tx:
+                await repository.renew(tx, window.key, window.token, ids, lease)
+            window.deadline = begun + lease
+
+
+class _Flight:
+    """One window on one connection."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.answered = False
+        self._waiting: deque[Claimed] = deque(window.rows)
+        self._given: deque[Claimed] = deque()
+        self._results: list[Result] = []
+
+    async def run(self, connection: SmtpConnection, limits: Limits, runtime: Runtime) -> list[Result]:
+        """One result per recipient of the window."""
+        token = self.window.token
+        async for outcome in connection.stream(self._mails()):
+            self.answered = self.answered or isinstance(outcome, Accepted | Rejected)
+            claimed = self._given.popleft()
+            self._results.append(result_of(claimed, token, outcome, limits, runtime.clock.now()))
+        for claimed in (*self._given, *self._waiting):
+            rest = NotSent("its turn did not come", tried=False)
+            self._results.append(result_of(claimed, token, rest, limits, runtime.clock.now()))
+        return self._results
+
+    def _mails(self) -> Iterator[OutgoingMail]:
+        loop = asyncio.get_running_loop()
+        while self._waiting and loop.time() < self.window.deadline:
+            claimed = self._waiting.popleft()
+            try:
+                mail = self.window.compiled.mail(claimed.recipient)
+            except RenderError as error:
+                self._results.append(unsendable(claimed, self.window.token, str(error)))
+                continue
+            self._given.append(claimed)
+            yield mail
