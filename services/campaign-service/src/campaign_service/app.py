@@ -8,9 +8,13 @@ from campaign_service.campaigns import routes as campaigns
 from campaign_service.campaigns import scheduler
 from campaign_service.campaigns.recipients import routes as recipients
 from campaign_service.consumers import CONSUMERS
+from campaign_service.contacts import routes as contacts
+from campaign_service.imports import job as import_job
+from campaign_service.imports import routes as imports
 from campaign_service.settings import Settings
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
+from campaign_service.tags import routes as tags
 from campaign_service.tracking import routes as tracking
 from shared.jobs import jobs_router
 from shared.web import create_service_app
@@ -24,6 +28,9 @@ def create_app(settings: Settings) -> FastAPI:
         name=NAME,
         config=settings,
         routers=[
+            imports.router,
+            contacts.router,
+            tags.router,
             campaigns.router,
             recipients.router,
             stats.router,
@@ -32,7 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
             tracking.router,
         ],
         consumers=CONSUMERS,
-        jobs=scheduler.JOBS,
-        schedules=scheduler.SCHEDULES,
+        jobs=(*scheduler.JOBS, *import_job.JOBS),
+        schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES),
         background=[scheduler.run],
+        body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )
