@@ -13,6 +13,8 @@ CACHE_TTL_1_DAY = 86400
 
 MAX_KEY_LENGTH = 512
 
+Id = UUID | str | int
+
 
 class Cache(Protocol):
     """Values that may be lost at any moment. Values are whatever JSON can hold; `ttl` is in seconds.
@@ -55,22 +57,22 @@ def check_ttl(ttl: int) -> int:
     return ttl
 
 
-def build_tenant_key(tenant_id: UUID | str, suffix: str) -> str:
+def build_tenant_key(tenant_id: Id, suffix: str) -> str:
     """`tenant:<id>:<suffix>`; `delete_pattern(build_tenant_key(id, "*"))` clears one tenant."""
     return f"tenant:{tenant_id}:{suffix}"
 
 
-def build_contact_key(tenant_id: UUID | str, contact_id: UUID | str) -> str:
+def build_contact_key(tenant_id: Id, contact_id: Id) -> str:
     return build_tenant_key(tenant_id, f"contact:{contact_id}")
 
 
-def build_campaign_key(tenant_id: UUID | str, campaign_id: UUID | str) -> str:
+def build_campaign_key(tenant_id: Id, campaign_id: Id) -> str:
     return build_tenant_key(tenant_id, f"campaign:{campaign_id}")
 
 
-def build_template_key(tenant_id: UUID | str, template_id: UUID | str) -> str:
+def build_template_key(tenant_id: Id, template_id: Id) -> str:
     return build_tenant_key(tenant_id, f"template:{template_id}")
 
 
-def build_stats_key(tenant_id: UUID | str, name: str) -> str:
+def build_stats_key(tenant_id: Id, name: str) -> str:
     return build_tenant_key(tenant_id, f"stats:{name}")

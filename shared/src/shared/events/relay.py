@@ -61,6 +61,10 @@ class Relay:
     async def _run(self) -> None:
         failures = 0
         while not self._stopping:
+            # Asked before anything is taken: a broker that is away must not hold connections to the database.
+            if not self._transport.can_send:
+                await self._pause(self._poll)
+                continue
             try:
                 moved = await self.move_batch()
                 failures = 0

@@ -118,5 +118,9 @@ class Transport(Protocol):
     def is_connected(self) -> bool: ...
 
     @property
+    def can_send(self) -> bool:
+        """Connected, and this process's subscriptions stored, so that what it sends cannot miss them."""
+
+    @property
     def last_confirm_at(self) -> float | None:
         """Monotonic time of the last event known safe, in seconds; None before the first."""

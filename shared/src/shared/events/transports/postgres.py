@@ -72,6 +72,10 @@ class PostgresTransport:
         return self._is_connected
 
     @property
+    def can_send(self) -> bool:
+        return all(listener.is_subscribed for listener in self._listeners.values())
+
+    @property
     def last_confirm_at(self) -> float | None:
         return self._last_confirm_at
 

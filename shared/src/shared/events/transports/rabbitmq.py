@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -75,10 +76,17 @@ class RabbitTransport:
         self._consume_connection: AbstractConnection | None = None
         # Held while consumers are set up, so that a new one is set up once: by that or by its own call.
         self._set_up_lock = asyncio.Lock()
+        # It reports each failed attempt as an error; the links report them once, with what happens next.
+        logging.getLogger("aiormq.connection").setLevel(logging.CRITICAL)
 
     @property
     def is_connected(self) -> bool:
         return self._publish_link.is_connected and self._consume_link.is_connected
+
+    @property
+    def can_send(self) -> bool:
+        is_set_up = all(listener.tag is not None for listener in self._listeners.values())
+        return self._publish_link.is_connected and is_set_up
 
     @property
     def last_confirm_at(self) -> float | None:
@@ -105,7 +113,7 @@ class RabbitTransport:
         self._raw_publisher = await _raw(channel)
 
     async def send(self, events: Sequence[Event], tx: Tx) -> None:
-        await self._publish_link.connection()
+        await self._publish_link.connection(timeout=1)
         assert self._raw_publisher is not None
         channel = self._raw_publisher
         results = await asyncio.gather(
