@@ -11,6 +11,7 @@ from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
+from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
@@ -41,6 +42,6 @@ def create_app(settings: Settings) -> FastAPI:
         consumers=CONSUMERS,
         jobs=(*scheduler.JOBS, *import_job.JOBS),
         schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES),
-        background=[scheduler.run],
+        background=[scheduler.run, sender.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )
