@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
 from shared.web import create_service_app
 from webhook_gateway.consumers import CONSUMERS
 from webhook_gateway.door import Door
@@ -15,8 +13,8 @@ from webhook_gateway.settings import GatewaySettings
 from webhook_gateway.sources.routes import router as sources_router
 
 
-def create_app(settings: GatewaySettings) -> FastAPI:
-    """The gateway's app with the door in front of everything."""
+def create_app(settings: GatewaySettings) -> Door:
+    """The door, with the gateway's own app behind it."""
     parts = GatewayParts(settings, RoutingTable(), lambda: app.openapi())
     app = create_service_app(
         name=GATEWAY,
@@ -28,6 +26,4 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         startup=[parts.start],
         shutdown=[parts.stop],
     )
-    # Added last, so it is the outermost layer.
-    app.add_middleware(Door, parts=parts, metrics=app.state.metrics)
-    return app
+    return Door(app, parts=parts, metrics=app.state.metrics)

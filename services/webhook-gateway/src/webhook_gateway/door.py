@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
+from fastapi.routing import APIRouter
+from starlette.datastructures import State
+from starlette.types import Receive, Scope, Send
 
 from shared.models.errors import (
     AppError,
@@ -41,11 +44,21 @@ class Door:
     Proxied requests and webhooks never reach FastAPI; only the gateway's own management paths do.
     """
 
-    def __init__(self, app: ASGIApp, *, parts: GatewayParts, metrics: HttpMetrics) -> None:
+    def __init__(self, app: FastAPI, *, parts: GatewayParts, metrics: HttpMetrics) -> None:
         self._app = app
         self._parts = parts
         self._metrics = metrics
         self._cors = CorsPolicy.parse(",".join(parts.settings.cors_origins))
+
+    @property
+    def state(self) -> State:
+        """The state of the app behind the door."""
+        return self._app.state
+
+    @property
+    def router(self) -> APIRouter:
+        """The routes and the lifespan of the app behind the door."""
+        return self._app.router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -12,6 +14,8 @@ from shared.models.errors import AppError
 from shared.utils.clock import format_date, utc_now
 from webhook_gateway.edge.headers import Headers
 
+_TOO_LARGE = 413
+_LINGER_SECONDS = 2.0
 _JSON = (b"content-type", b"application/json")
 
 
@@ -72,7 +76,18 @@ class Exchange:
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
         """A whole answer; the body is left out for HEAD."""
         await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
-        await self.body(b"" if self.method == "HEAD" else body)
+        await self.body(b"" if self.method == "HEAD" else body, more=status == _TOO_LARGE)
+        if status == _TOO_LARGE:
+            await self._linger()
+            await self.body(b"")
+
+    async def _linger(self) -> None:
+        """Read on for a moment: closing on a client that still sends would throw the answer away unread."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                message = await self.receive()
+                while message["type"] == "http.request" and message.get("more_body"):
+                    message = await self.receive()
 
     async def answer_json(self, status: int, payload: dict[str, Any], headers: Headers | None = None) -> None:
         await self.answer(status, orjson.dumps(payload), [_JSON, *(headers or [])])

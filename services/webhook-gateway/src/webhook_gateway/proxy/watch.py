@@ -39,7 +39,8 @@ class DisconnectWatch:
             self._timer = self._loop.call_later(_FIRST_LOOK_SECONDS, self._look)
 
     async def _wait(self) -> None:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and self._owner is not None:
+        while (await self._receive())["type"] != "http.disconnect":
+            continue  # a request without a body still has its one empty piece to give
+        if self._owner is not None:
             self.fired = True
             self._owner.cancel()
