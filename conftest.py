@@ -6,6 +6,11 @@ import os
 
 import pytest
 
+# The folder `tests` at the root owns the name: the test folders of services have no __init__.py, and the one of
+# `shared` needs its own so that the folder does not hide the installed package.
+import tests.e2e
+import tests.integration  # noqa: F401
+
 pytest_plugins = ["shared.testing.plugin"]
 
 TIERS = ("unit", "integration", "e2e")

@@ -16,8 +16,8 @@ from campaign_service.deliveries.rows import parse_time
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 DELIVERED = (
     "d,2026-02-08 21:54:05+0000,2026-02-08 21:54:05+0000,b-abc@bounce.example.com,Anna@Example.com,,relayed,"
-    '2.0.0 (success),smtp;250 OK,mx.example.com (192.0.2.1),,api,,smtp,,,"PIPELINING,8BITMIME",4159,vm1,job-1,'
-    "env-1,example.com/vm1,pool"
+    '2.0.0 (success),smtp;250 OK,mx.example.com (192.0.2.1),,api,,smtp,,,"PIPELINING",4159,vm1,job-1,env-1,'
+    "example.com/vm1,pool"
 )
 
 

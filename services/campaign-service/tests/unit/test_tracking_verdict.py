@@ -17,12 +17,11 @@ OPEN = Circumstances(
     user_agent=FIREFOX,
     at=DELIVERED + timedelta(minutes=5),
     reached_at=DELIVERED,
-    link_count=5,
 )
 CLICK = replace(OPEN, kind="click")
 
 
-@pytest.mark.parametrize("hit", [OPEN, CLICK, replace(OPEN, reached_at=None), replace(CLICK, links_near=2)])
+@pytest.mark.parametrize("hit", [OPEN, CLICK, replace(OPEN, reached_at=None)])
 def test_a_browser_some_time_after_delivery_is_human(hit: Circumstances) -> None:
     assert judge(hit) == "human"
 
@@ -74,7 +73,7 @@ def test_just_after_the_delivery_window_is_human() -> None:
 
 
 @pytest.mark.parametrize(
-    "hit", [replace(CLICK, method="HEAD"), replace(CLICK, head_near=True), replace(CLICK, links_near=3)]
+    "hit", [replace(CLICK, method="HEAD"), replace(CLICK, was_probed=True), replace(CLICK, in_burst=True)]
 )
 def test_head_requests_and_bursts_are_scanners(hit: Circumstances) -> None:
     assert judge(hit) == "scanner"

@@ -1,0 +1,183 @@
+"""The apps of all services on one database, with two tenants that hold the same things."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+from fastapi import FastAPI
+
+from auth_service.app import create_app as create_auth
+from auth_service.settings import AuthSettings
+from campaign_service.app import create_app as create_campaign
+from campaign_service.settings import Settings as CampaignSettings
+from shared.config import service_spec
+from shared.models.identity import Role
+from shared.testing.clients import service_client
+from shared.testing.databases import runtime_database
+from shared.testing.identities import TokenMint
+from webhook_gateway.app import create_app as create_gateway
+from webhook_gateway.settings import GatewaySettings
+
+
+def make_apps(data: Path) -> dict[str, FastAPI]:
+    """Every service's app, as its `__main__` makes it."""
+    return {
+        "auth-service": create_auth(AuthSettings(argon2_memory_kib=1024, argon2_time_cost=1, argon2_parallelism=1)),
+        "campaign-service": create_campaign(CampaignSettings(data_dir=data, service_role="all")),
+        "webhook-gateway": create_gateway(GatewaySettings(rate_limit_requests=100_000)),
+    }
+
+
+@dataclass
+class TenantWorld:
+    """One tenant: its owner and the ids of what it has, by the name of the path parameter."""
+
+    id: UUID
+    owner: UUID
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class World:
+    apps: dict[str, FastAPI]
+    clients: dict[str, httpx.AsyncClient]
+    mint: TokenMint
+    dsn: str
+    a: TenantWorld
+    b: TenantWorld
+
+    def headers(self, tenant: TenantWorld, role: Role = "owner") -> dict[str, str]:
+        return self.mint.headers(tenant.id, role, user_id=tenant.owner)
+
+    async def digest(self, tenant: TenantWorld) -> dict[str, str]:
+        """One digest a table of everything the tenant has."""
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            tables = await connection.fetch(
+                "SELECT table_schema || '.' || table_name AS name FROM information_schema.columns c"
+                " JOIN information_schema.tables t USING (table_schema, table_name)"
+                " WHERE column_name = 'tenant_id' AND table_type = 'BASE TABLE'"
+                " AND table_schema IN ('auth', 'campaign', 'gateway') AND table_name NOT IN ('outbox', 'job')"
+            )
+            return {
+                row["name"]: str(
+                    await connection.fetchval(
+                        f"SELECT md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), ''))"
+                        f" FROM {row['name']} t WHERE tenant_id = $1",
+                        tenant.id,
+                    )
+                )
+                for row in tables
+            }
+        finally:
+            await connection.close()
+
+
+@asynccontextmanager
+async def build_world(dsn: str, mint: TokenMint, data: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        apps = make_apps(data)
+        clients = {}
+        for name, app in apps.items():
+            db = runtime_database(dsn, service_spec(name).schema)
+            await db.connect()
+            stack.push_async_callback(db.close)
+            clients[name] = await stack.enter_async_context(service_client(app, db, mint))
+        tenants = [await _register(clients["auth-service"], who) for who in ("ada", "bea")]
+        world = World(apps, clients, mint, dsn, *tenants)
+        for tenant in tenants:
+            await _furnish(world, tenant)
+        yield world
+
+
+async def _register(auth: httpx.AsyncClient, who: str) -> TenantWorld:
+    body = {
+        "tenant_name": "Twin Agency",
+        "email": f"{who}@example.com",
+        "password": "correct horse battery staple",
+        "first_name": "Twin",
+    }
+    made = data_of(await auth.post("/auth/register", json=body))
+    return TenantWorld(UUID(made["tenant"]["id"]), UUID(made["user"]["id"]))
+
+
+def data_of(answer: httpx.Response) -> Any:
+    assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.text}"
+    return answer.json()["data"] if answer.content else None
+
+
+async def _furnish(world: World, tenant: TenantWorld) -> None:
+    """Make one of everything through the API, with the same natural keys for both tenants."""
+    headers = world.headers(tenant)
+    campaign, gateway, auth = (
+        world.clients[name] for name in ("campaign-service", "webhook-gateway", "auth-service")
+    )
+
+    async def make(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
+        return data_of(await client.post(path, json=body, headers=headers))
+
+    own = {"tenant_id": str(tenant.id)}
+    tag = await make(campaign, "/api/v2/tags", own | {"slug": "vip", "name": "VIP"})
+    contact = await make(
+        campaign,
+        "/api/v2/contacts",
+        own | {"email": "reader@example.com", "tags": ["vip"], "first_name": "Zoé"},
+    )
+    template = await make(campaign, "/api/v2/templates", own | TEMPLATE)
+    sent = await make(
+        campaign,
+        "/api/v2/campaigns",
+        own | {"name": "Spring", "template_id": template["id"], "tags_all": ["vip"]},
+    )
+    suppression = await make(campaign, f"/api/v2/suppressions/{tenant.id}", {"address": "gone@example.com"})
+    upload = data_of(
+        await campaign.post(
+            f"/api/v2/contacts/{tenant.id}/import",
+            files={"file": ("c.csv", b"email\nnew@example.com\nbroken\n", "text/csv")},
+            headers=headers,
+        )
+    )
+    message = await make(campaign, f"/api/v2/messages/{tenant.id}", MESSAGE)
+    source = await make(gateway, "/webhook-sources", {"name": "relay", "type": "generic"})
+    received = data_of(
+        await gateway.post(
+            "/api/v2/webhooks/generic", json={"hello": 1}, headers={"X-Webhook-Token": source["token"]}
+        )
+    )
+    key = await make(auth, "/api-keys", {"name": "robot", "scopes": []})
+    sessions = data_of(await auth.get("/auth/sessions", headers=headers))
+    tenant.ids = {
+        "tenant_id": str(tenant.id),
+        "tag_id": tag["id"],
+        "contact_id": contact["id"],
+        "template_id": template["id"],
+        "campaign_id": sent["id"],
+        "suppression_id": suppression["id"],
+        "import_id": upload["import_id"],
+        "job_id": upload["job_id"],
+        "message_id": message["id"],
+        "source_id": source["id"],
+        "event_id": received["id"],
+        "key_id": key["id"],
+        "session_id": sessions[0]["id"],
+        "user_id": str(tenant.owner),
+    }
+
+
+TEMPLATE = {
+    "name": "Newsletter",
+    "default_language": "en",
+    "contents": [{"language": "en", "subject": "Hello {{ first_name }}", "html": "<p>Hello</p>"}],
+}
+MESSAGE = {
+    "to": {"email": "someone@example.com"},
+    "subject": "Hello",
+    "html": "<p>Hello</p>",
+}
