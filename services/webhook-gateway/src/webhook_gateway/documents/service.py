@@ -86,9 +86,19 @@ class ApiDocument:
         url = f"{self._urls[service]}/openapi.json"
         try:
             async with self._session.get(url, timeout=_TIMEOUT, allow_redirects=False) as answer:
-                body = await answer.content.read(_MAX_DOCUMENT_BYTES)
+                body = await _whole(answer.content)
                 document: Any = orjson.loads(body) if answer.status == 200 else None
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
             logger.warning("no API document from a service", upstream=service, error=error)
             return None
         return document if isinstance(document, dict) else None
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """The body, cut at the limit; one `read` of it would give what has arrived so far."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > _MAX_DOCUMENT_BYTES:
+            break
+    return bytes(body)
