@@ -53,13 +53,18 @@ def prove_address(story: Story, email: str) -> None:
         what="the mail that confirms the address",
         seconds=30,
     )
-    content = story.mails.text(int(mail["id"]))
-    found = _TOKEN.search(content)
-    if found is None:
-        raise DemoError("The mail that confirms the address has no link with a token.")
-    user = story.gateway.post("/auth/verify-email", {"token": found[1]})
+    token = verification_token(story.mails.text(int(mail["id"])))
+    user = story.gateway.post("/auth/verify-email", {"token": token})
     story.report.say(f'Mail received: "{mail["subject"]}"; its link was followed.')
     story.report.check("owner's address is proven", email, user["email"])
+
+
+def verification_token(text: str) -> str:
+    """The one-time token in the link of a mail. Raises DemoError when there is none."""
+    found = _TOKEN.search(text)
+    if found is None:
+        raise DemoError("The mail that confirms the address has no link with a token.")
+    return found[1]
 
 
 def create_sources(story: Story) -> None:

@@ -60,12 +60,20 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
         self._stranger.close()
 
     def sign_in(self, tenant_id: str, token: str) -> None:
         self.tenant_id = tenant_id
         self._http.headers["Authorization"] = f"Bearer {token}"
+
+    @property
+    def authorization(self) -> str:
+        """The header's value once signed in."""
+        return self._http.headers["Authorization"]
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """A request of the signed-in caller. Raises `ApiError` for every status from 400 on."""
@@ -108,12 +116,19 @@ class MailCatcher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def newest_id(self) -> int:
         """Number of the mail that came last; 0 before the first."""
         mails = self._json("/messages", limit=1)["messages"]
         return int(mails[0]["id"]) if mails else 0
+
+    def count(self) -> int:
+        """How many mails there are."""
+        return int(self._json("/count")["count"])
 
     def after(self, number: int, *, to: str | None = None) -> list[dict[str, Any]]:
         """Envelope and identity of every mail later than `number`: id, from, to, subject, message_id."""
