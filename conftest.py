@@ -6,11 +6,8 @@ import os
 
 import pytest
 
-# The folder `tests` at the root owns the name: the test folders of services have no __init__.py, and the one of
-# `shared` needs its own so that the folder does not hide the installed package.
-import tests.e2e
-import tests.integration  # noqa: F401
-
+# Loading it first also gives the name `shared` to the installed package, not to the folder of that name.
+# Only the tests at the root have __init__.py files: else all folders would be one package called `tests`.
 pytest_plugins = ["shared.testing.plugin"]
 
 TIERS = ("unit", "integration", "e2e")
