@@ -82,7 +82,7 @@ async def lock_recipients(
         [key[0] for key in ordered],
         [key[1] for key in ordered],
     )
-    return {(row["campaign_id"], row["contact_id"]): _locked(row) for row in rows}
+    return {(row["campaign_id"], row["contact_id"]): _locked(dict(row)) for row in rows}
 
 
 def _locked(row: Mapping[str, Any]) -> LockedRecipient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -40,9 +42,9 @@ class Hit:
         return replace(self, link_index=list(urls).index(url))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Click:
-    """A click that is on record, or about to be. `was` is its stored verdict when that has been changed."""
+    """A click on record. `was` is the verdict it had, when it has been judged anew."""
 
     link_index: int | None
     at: datetime
@@ -63,38 +65,68 @@ class Judged:
 def judge_person(
     hits: Sequence[Hit], recorded: Sequence[Click], reached_at: datetime | None, link_count: int
 ) -> Judged:
-    """Judge the new hits of one person. `recorded` are their clicks on record around the times of the hits."""
-    clicks = list(recorded)
-    opens: list[tuple[Hit, Verdict]] = []
-    fresh: list[tuple[Hit, Click]] = []
-    for hit in sorted(hits, key=lambda h: h.at):
-        near = [c for c in clicks if abs(c.at - hit.at) <= BURST_WINDOW] if hit.kind == "click" else []
-        links = {c.link_index for c in near} | {hit.link_index}
-        verdict = judge(
-            Circumstances(
-                kind=hit.kind,
-                method=hit.method,
-                user_agent=hit.user_agent,
-                at=hit.at,
-                reached_at=reached_at,
-                links_near=len(links),
-                link_count=link_count,
-                head_near=any(c.method == "HEAD" and c.link_index == hit.link_index for c in near),
-            )
+    """Judge the new hits of one person. `recorded` are their clicks on record around the times of the hits.
+
+    The verdicts do not depend on the order in which hits come in.
+    """
+    fresh = {hit.dedupe_key: hit for hit in hits}
+    clicks = [
+        *recorded,
+        *(Click(h.link_index, h.at, h.method, "unknown", h.dedupe_key) for h in hits if h.kind == "click"),
+    ]
+    burst, probed = _in_bursts(clicks, link_count), _probed(clicks)
+    verdicts = [
+        (
+            hit,
+            judge(
+                Circumstances(
+                    kind=hit.kind,
+                    method=hit.method,
+                    user_agent=hit.user_agent,
+                    at=hit.at,
+                    reached_at=reached_at,
+                    in_burst=key in burst,
+                    was_probed=key in probed,
+                )
+            ),
         )
-        if hit.kind == "open":
-            opens.append((hit, verdict))
-            continue
-        if is_burst(len(links), link_count):
-            _turn_into_scanner(near)
-        click = Click(hit.link_index, hit.at, hit.method, verdict, hit.dedupe_key)
-        clicks.append(click)
-        fresh.append((hit, click))
-    rejudged = [click for click in recorded if click.was is not None]
-    return Judged([*opens, *((hit, click.verdict) for hit, click in fresh)], rejudged)
+        for key, hit in fresh.items()
+    ]
+    rejudged = [
+        replace(click, was=click.verdict, verdict="scanner")
+        for click in recorded
+        if click.verdict != "scanner" and click.dedupe_key in burst | probed
+    ]
+    return Judged(verdicts, rejudged)
 
 
-def _turn_into_scanner(clicks: Sequence[Click]) -> None:
-    for click in clicks:
-        if click.verdict != "scanner":
-            click.was, click.verdict = click.was or click.verdict, "scanner"
+def _in_bursts(clicks: Sequence[Click], link_count: int) -> set[bytes]:
+    """Clicks that lie in some window of time with too many different links. Linear, for robots click a lot."""
+    ordered = sorted(clicks, key=lambda click: click.at)
+    inside: Counter[int | None] = Counter()
+    found: set[bytes] = set()
+    start = marked = 0
+    for end, click in enumerate(ordered):
+        inside[click.link_index] += 1
+        while click.at - ordered[start].at > BURST_WINDOW:
+            inside -= Counter([ordered[start].link_index])
+            start += 1
+        if is_burst(len(inside), link_count):
+            found.update(c.dedupe_key for c in ordered[max(start, marked) : end + 1])
+            marked = end + 1
+    return found
+
+
+def _probed(clicks: Sequence[Click]) -> set[bytes]:
+    """Clicks on a link that was asked for with HEAD at the same time."""
+    heads: defaultdict[int | None, list[datetime]] = defaultdict(list)
+    for click in sorted(clicks, key=lambda click: click.at):
+        if click.method == "HEAD":
+            heads[click.link_index].append(click.at)
+    return {click.dedupe_key for click in clicks if _is_near(click.at, heads.get(click.link_index, []))}
+
+
+def _is_near(at: datetime, ordered: Sequence[datetime]) -> bool:
+    """Whether one of the times lies within the burst window of `at`."""
+    place = bisect_left(ordered, at - BURST_WINDOW)
+    return place < len(ordered) and ordered[place] <= at + BURST_WINDOW

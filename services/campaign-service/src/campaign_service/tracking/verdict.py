@@ -38,8 +38,8 @@ _BROWSERS = re.compile(
 class Circumstances:
     """What is known about a hit when it is judged.
 
-    `reached_at` is when the mail was delivered, or else accepted; `links_near` counts the distinct links of
-    the same mail requested within the burst window, this one included; `link_count` is how many it has.
+    `reached_at` is when the mail was delivered, or else accepted. `in_burst`: too many links of the mail were
+    requested at once. `was_probed`: the same link was asked for with HEAD at the same time.
     """
 
     kind: HitKind
@@ -47,19 +47,18 @@ class Circumstances:
     user_agent: str
     at: datetime
     reached_at: datetime | None
-    links_near: int = 1
-    link_count: int = 1
-    head_near: bool = False
+    in_burst: bool = False
+    was_probed: bool = False
 
 
 def judge(hit: Circumstances) -> Verdict:
     """The verdict, by the strongest sign first."""
     agent = hit.user_agent.strip()
-    if _SCANNERS.search(agent) or hit.method == "HEAD" or hit.head_near:
+    if _SCANNERS.search(agent) or hit.method == "HEAD" or hit.was_probed:
         return "scanner"
     if hit.kind == "open" and (_PROXIES.search(agent) or agent == _APPLE_PREFETCH):
         return "proxy"
-    if _is_too_soon(hit) or is_burst(hit.links_near, hit.link_count):
+    if _is_too_soon(hit) or hit.in_burst:
         return "scanner"
     if agent == _APPLE_PREFETCH or not _BROWSERS.search(agent):
         return "unknown"
@@ -70,6 +69,6 @@ def _is_too_soon(hit: Circumstances) -> bool:
     return hit.reached_at is not None and hit.at <= hit.reached_at + AT_DELIVERY
 
 
-def is_burst(links_near: int, link_count: int) -> bool:
-    """True when too many different links were requested at once for a person: three, or both of two."""
-    return links_near >= max(2, min(_MOST_BURST_LINKS, link_count))
+def is_burst(links: int, link_count: int) -> bool:
+    """Whether so many different links within `BURST_WINDOW` are no person's: three, or both of two."""
+    return links >= max(2, min(_MOST_BURST_LINKS, link_count))

@@ -109,7 +109,7 @@ async def list_recipients(
 @router.get(
     "/recipients.csv",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {}}}} | error_responses(401, 404, 422),
+    responses=error_responses(401, 404, 422) | {200: {"content": {"text/csv": {}}}},
 )
 async def export_recipients(
     tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx, runtime: RuntimeDep, state: StateFilter = None
