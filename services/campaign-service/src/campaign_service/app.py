@@ -16,6 +16,7 @@ from campaign_service.settings import Settings
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
+from campaign_service.templates import routes as templates
 from campaign_service.tracking import routes as tracking
 from shared.jobs import jobs_router
 from shared.web import create_service_app
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
             imports.router,
             contacts.router,
             tags.router,
+            templates.router,
             campaigns.router,
             recipients.router,
             stats.router,

@@ -97,23 +97,40 @@ def parse(source: str, part: Part, field: str) -> BoundTemplate:
     """Raises TemplateSyntaxError naming `field`, line and column."""
     if len(source) > MAX_SOURCE:
         raise TemplateSyntaxError(f"The {field} is longer than {MAX_SOURCE} characters", field=field)
+    env = ENVIRONMENTS[part]
     try:
-        return ENVIRONMENTS[part].from_string(source)
+        template = env.from_string(source)
+        used = template.filter_names()
     except LiquidError as error:
-        raise _syntax_error(error, field) from error
+        raise _syntax_error(error, field, source) from error
     except (ValueError, RecursionError) as error:
         raise TemplateSyntaxError(f"The {field} cannot be read: {error}", field=field) from error
+    for name in used:
+        if name not in env.filters:
+            raise _unknown_filter(name, field, source)
+    return template
 
 
-def _syntax_error(error: LiquidError, field: str) -> TemplateSyntaxError:
+def _unknown_filter(name: str, field: str, source: str) -> TemplateSyntaxError:
+    found = re.search(rf"\|\s*{re.escape(name)}\b", source)
+    before = source[: found.start()] if found else ""
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return TemplateSyntaxError(
+        f"{field}, line {line}: there is no filter {name}",
+        field=field,
+        details={"line": line, "column": column},
+    )
+
+
+def _syntax_error(error: LiquidError, field: str, source: str) -> TemplateSyntaxError:
     try:
         context = error.context()
     except ValueError:
         # the library points behind the last character for a block that never ends
         context = None
     line, column = (context[0], context[1] + 1) if context else (1, 1)
-    if context is None and error.token is not None:
-        line = error.token.source.count("\n") + 1
+    if context is None:
+        line = source.count("\n") + 1
     return TemplateSyntaxError(
         f"{field}, line {line}: {error.message}", field=field, details={"line": line, "column": column}
     )

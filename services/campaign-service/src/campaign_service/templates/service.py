@@ -1,0 +1,181 @@
+"""Rules of templates: versions never change, a change of any language makes a new version of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from campaign_service.contacts import service as contacts
+from campaign_service.rendering import (
+    Content,
+    Recipient,
+    TemplateSyntaxError,
+    merge_variables,
+    render_preview,
+)
+from campaign_service.templates import repository
+from campaign_service.templates.schemas import PreviewIn, PreviewOut, SamplePerson, TemplateIn, TemplateUpdate
+from shared.database import Tx
+from shared.models.errors import ConflictError, NotFoundError, ValidationError
+
+_SAMPLE_ID = UUID(int=0)
+
+
+class TemplateNameTakenError(ConflictError):
+    code = "TEMPLATE_NAME_TAKEN"
+
+
+class TemplateArchivedError(ConflictError):
+    code = "TEMPLATE_ARCHIVED"
+
+
+class TemplateInUseError(ConflictError):
+    """A scheduled campaign will send this template."""
+
+    code = "TEMPLATE_IN_USE"
+
+
+def choose_language(available: Iterable[str], wanted: str | None, default: str) -> str:
+    """The wanted language, else its base language (`fr` for `fr-CA`), else the default, else the first."""
+    languages = sorted(available)
+    for candidate in (wanted, (wanted or "").partition("-")[0], default):
+        if candidate in languages:
+            return str(candidate)
+    return languages[0]
+
+
+def check_syntax(language: str, content: Mapping[str, Any]) -> None:
+    """Raises TemplateSyntaxError with the field (`contents.fr.html`), line and column."""
+    try:
+        render_preview(_content(content), {})
+    except TemplateSyntaxError as error:
+        raise TemplateSyntaxError(
+            error.message, field=f"contents.{language}.{error.field}", details=error.details
+        ) from error
+
+
+def _content(row: Mapping[str, Any]) -> Content:
+    return Content(row["subject"], row["html"], row["text"])
+
+
+async def create(tx: Tx, tenant_id: UUID, body: TemplateIn) -> dict[str, Any]:
+    contents = {language: c.model_dump() for language, c in body.all_contents().items()}
+    for language, content in contents.items():
+        check_syntax(language, content)
+    default = body.default_language or choose_language(contents, None, "en")
+    _require_default(contents, default)
+    template_id = await repository.insert(tx, tenant_id, body.name, body.category, default)
+    if template_id is None:
+        raise TemplateNameTakenError(f"There is a template {body.name} already", field="name")
+    await repository.insert_contents(tx, tenant_id, template_id, 1, contents)
+    return await get(tx, tenant_id, template_id)
+
+
+def _require_default(contents: Mapping[str, Any], default: str) -> None:
+    if default not in contents:
+        raise ValidationError(
+            f"The template needs content in its default language {default}", field="default_language"
+        )
+
+
+async def get(tx: Tx, tenant_id: UUID, template_id: UUID, version: int | None = None) -> dict[str, Any]:
+    """The template with the contents of a version, by default the current one."""
+    template = await repository.get(tx, tenant_id, template_id)
+    if template is None:
+        raise NotFoundError("There is no such template")
+    contents = await repository.contents(tx, tenant_id, template_id, version or template["version"])
+    if not contents:
+        raise NotFoundError("There is no such version")
+    chosen = {"version": version, "languages": sorted(contents)} if version else {}
+    return template | {"contents": contents} | chosen
+
+
+async def update(tx: Tx, tenant_id: UUID, template_id: UUID, body: TemplateUpdate) -> dict[str, Any]:
+    """Raises TemplateArchivedError, TemplateNameTakenError, TemplateSyntaxError."""
+    if not await repository.lock(tx, tenant_id, template_id):
+        raise NotFoundError("There is no such template")
+    template = await get(tx, tenant_id, template_id)
+    if template["archived_at"] is not None:
+        raise TemplateArchivedError("An archived template does not change")
+    changes = body.changes()
+    contents = _merged(template["contents"], changes.pop("contents", {}))
+    _require_default(contents, changes.get("default_language", template["default_language"]))
+    await _check_name(tx, tenant_id, template_id, changes.get("name"))
+    if contents != template["contents"]:
+        changes["current_version"] = template["version"] + 1
+        await repository.insert_contents(tx, tenant_id, template_id, changes["current_version"], contents)
+    await repository.update(tx, tenant_id, template_id, changes)
+    return await get(tx, tenant_id, template_id)
+
+
+def _merged(old: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The old contents with the given ones put in; a given null takes a language away."""
+    for language, content in given.items():
+        if content is not None:
+            check_syntax(language, content)
+    return {language: c for language, c in {**old, **given}.items() if c is not None}
+
+
+async def _check_name(tx: Tx, tenant_id: UUID, template_id: UUID, name: str | None) -> None:
+    if name is not None and await repository.id_of_name(tx, tenant_id, name) not in (None, template_id):
+        raise TemplateNameTakenError(f"There is a template {name} already", field="name")
+
+
+async def archive(tx: Tx, tenant_id: UUID, template_id: UUID) -> dict[str, Any]:
+    """Raises TemplateInUseError while a scheduled campaign needs it."""
+    campaigns = await repository.waiting_campaigns(tx, tenant_id, template_id)
+    if campaigns:
+        raise TemplateInUseError("A scheduled campaign sends this template", details={"campaigns": campaigns})
+    archived = await repository.archive(tx, tenant_id, template_id)
+    if archived is None:
+        raise NotFoundError("There is no such template")
+    return archived
+
+
+async def preview(tx: Tx, tenant_id: UUID, template_id: UUID, body: PreviewIn) -> PreviewOut:
+    """The template as one person would get it, by the engine of the send."""
+    template = await get(tx, tenant_id, template_id, body.version)
+    person = await _person(tx, tenant_id, body)
+    contents = template["contents"]
+    if body.language is not None and body.language not in contents:
+        raise ValidationError(
+            f"The template has no content in {body.language}",
+            field="language",
+            details={"languages": sorted(contents)},
+        )
+    language = body.language or choose_language(contents, person.language, template["default_language"])
+    variables = merge_variables(person, campaign_name=body.campaign_name, unsubscribe_url="#unsubscribe")
+    rendered = render_preview(_content(contents[language]), variables)
+    return PreviewOut(
+        subject=rendered.subject,
+        html=rendered.html,
+        text=rendered.text,
+        language=language,
+        version=template["version"],
+        warnings=list(rendered.warnings),
+    )
+
+
+async def _person(tx: Tx, tenant_id: UUID, body: PreviewIn) -> Recipient:
+    if body.contact_id is None:
+        sample = body.sample or SamplePerson()
+        return Recipient(
+            _SAMPLE_ID,
+            sample.email,
+            language=body.language or "",
+            first_name=sample.first_name,
+            last_name=sample.last_name,
+            country=sample.country,
+            custom=sample.custom,
+        )
+    contact = await contacts.get(tx, tenant_id, body.contact_id)
+    return Recipient(
+        contact["id"],
+        contact["email"],
+        language=contact["language"],
+        first_name=contact["first_name"],
+        last_name=contact["last_name"],
+        country=contact["country"],
+        custom=contact["custom_fields"],
+    )
