@@ -25,6 +25,8 @@ from shared.models.errors import PermanentError
 
 _LOCK_WAIT_SECONDS = 0.25
 _MAX_FILE_TAGS = 500
+#: From so many new contacts on the planner is told at once, not when autovacuum comes by.
+_MANY_ROWS = 1000
 #: Uploads that no import asks for any more are removed after this time.
 _KEEP_SECONDS = 24 * 3600
 _COUNTS = ("total", "created", "updated", "unchanged", "duplicate", "rejected")
@@ -99,6 +101,8 @@ class _Import:
                 rows=chunk.counts["rows"],
                 rejected=chunk.counts["rejected"],
             )
+        if self.counts["created"] >= _MANY_ROWS:
+            await repository.refresh_statistics(self._tx)
         await repository.complete(self._tx, self._tx.tenant, self._id, self.counts)
         await self._publish()
         return self.counts
