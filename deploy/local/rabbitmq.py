@@ -85,20 +85,35 @@ class RabbitServer:
 
         Raises LocalStackError when the server is not installed or does not come up.
         """
+        for _ in range(3):
+            url = self.launch()
+            if self.comes_up():
+                return url
+            self.stop()
+        raise LocalStackError(self.failure())
+
+    def launch(self) -> str:
+        """Like `start`, but does not wait: the URL answers some seconds later (`comes_up`)."""
         private_dir(self.home)
-        if self.running() and speaks_amqp(int(self._facts()["port"])):
-            return self.url
-        self.stop()
         program = find_server()
         if program is None:
             raise LocalStackError("rabbitmq-server is not installed")
-        for _ in range(3):
-            if self._attempt(program):
-                return self.url
+        if not self.running():
             self.stop()
-        raise LocalStackError(f"RabbitMQ did not start; see {self._log}\n{log_tail(self._log)}")
+            self._spawn_node(program)
+        return self.url
 
-    def _attempt(self, program: Path) -> bool:
+    def comes_up(self) -> bool:
+        """Wait until the launched node accepts connections; False when it ended or takes too long."""
+        port = int(self._facts()["port"])
+        wait_until(lambda: not self.running() or speaks_amqp(port), START_SECONDS, every=0.1)
+        return self.running() is not None and speaks_amqp(port)
+
+    def failure(self) -> str:
+        """Why the node is not there, in words and with the end of its log."""
+        return f"RabbitMQ did not start; see {self._log}\n{log_tail(self._log)}"
+
+    def _spawn_node(self, program: Path) -> None:
         content = self._facts()
         facts: dict[str, Any] = {
             "home": str(self.home),
@@ -113,9 +128,6 @@ class RabbitServer:
         processes = {"names": names.pid if names else None, "broker": broker.pid}
         refs = {key: ref.dump() for key, pid in processes.items() if pid and (ref := ProcessRef.of(pid))}
         write_json(self._file, facts | refs)
-        port = int(facts["port"])
-        wait_until(lambda: broker.poll() is not None or speaks_amqp(port), START_SECONDS, every=0.1)
-        return broker.poll() is None and speaks_amqp(port)
 
     def _start_names(self, port: int, environment: dict[str, str]) -> subprocess.Popen[bytes] | None:
         # Left to itself Erlang starts this daemon detached and never ends it; ours ends with the broker.

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,6 +58,7 @@ class Stack:
         self._host, self._port = host, port
         self._exits = contextlib.ExitStack()
         self._services: dict[str, Supervised] = {}
+        self._node: RabbitServer | None = None
         self._stopping = threading.Event()
         self.settings: Settings
         self.mailcatcher_url = ""
@@ -102,13 +102,20 @@ class Stack:
         raise LocalStackError(f"Tidings {words} (state: {self.state}).")
 
     def _start_servers(self) -> None:
-        with ThreadPoolExecutor(2) as pool:
-            broker = pool.submit(self._broker)
-            admin_dsn = self._postgres()
-            self.settings = self._settings(admin_dsn, "postgres://")
-            self._migrate()
-            events_url = broker.result()
-        self.settings = self._settings(admin_dsn, events_url)
+        """Postgres, migrated; the broker is only launched, because it takes the longest of all."""
+        events_url = self._broker()
+        admin_dsn = self._postgres()
+        self.settings = Settings(
+            state=self.state,
+            secrets=load_secrets(self.state, self.environment),
+            admin_dsn=admin_dsn,
+            events_url=events_url,
+            smtp_url=self._mail(),
+            host=self._host,
+            ports=self._ports(),
+            environment=self.environment,
+        )
+        self._migrate()
 
     def _postgres(self) -> str:
         if given := self.environment.get("DATABASE_URL"):
@@ -132,34 +139,22 @@ class Stack:
             return "postgres://"
         server = RabbitServer(self.state / "rabbitmq")
         self._exits.callback(server.stop)
-        url = server.start()
+        url = server.launch()
+        self._node = server
         self.events = "RabbitMQ (rabbitmq-server is installed; a private node was started)"
         return url
-
-    def _settings(self, admin_dsn: str, events_url: str) -> Settings:
-        known = getattr(self, "settings", None)
-        return Settings(
-            state=self.state,
-            secrets=load_secrets(self.state, self.environment),
-            admin_dsn=admin_dsn,
-            events_url=events_url,
-            smtp_url=known.smtp_url if known else self._mail(),
-            host=self._host,
-            ports=known.ports if known else self._ports(),
-            environment=self.environment,
-        )
 
     def _ports(self) -> dict[str, int]:
         if self._port is not None and not port_is_free(self._port):
             raise LocalStackError(f"Port {self._port} is taken by another program.")
-        ports = {service.name: free_port(service.port) for service in SERVICES}
+        ports = {service.name: _near(service.port) for service in SERVICES}
         return ports | ({GATEWAY: self._port} if self._port is not None else {})
 
     def _mail(self) -> str:
         """Prepare the mail catcher unless SMTP_URL names a real server; the SMTP address."""
         if given := self.environment.get("SMTP_URL"):
             return given
-        smtp, http = free_port(SMTP_PORT), free_port(MAIL_PORT)
+        smtp, http = _near(SMTP_PORT), _near(MAIL_PORT)
         self.mailcatcher_url = f"http://127.0.0.1:{http}"
         folder = self.state / "mails"
         command = ["-m", "deploy.local.mailcatcher", "--dir", str(folder)]
@@ -193,6 +188,8 @@ class Stack:
             process.start()
         for process in self._services.values():
             process.wait_ready()
+        if self._node and not self._node.comes_up():
+            raise LocalStackError(self._node.failure())
 
     def _remember(self) -> None:
         processes = {name: process.pid for name, process in self._services.items()}
@@ -245,6 +242,12 @@ class Stack:
         self._services.clear()
         (self.state / "run.json").unlink(missing_ok=True)
         self._exits.close()
+
+
+def _near(port: int) -> int:
+    """The usual port, or one a person recognises (8010 for 8000), or at last any free one."""
+    usual = (candidate for candidate in range(port, port + 200, 10) if port_is_free(candidate))
+    return next(usual, None) or free_port()
 
 
 def end_leftovers(state: Path) -> None:
