@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> int:
     """Exit status: 0 when all went well, the demo's own status, 1 for a problem said in words."""
     options = _parser().parse_args(arguments)
     options.state = private_dir(Path(os.environ.get("TIDINGS_STATE") or ROOT / ".tidings").resolve())
+    # A shell starts background commands with SIGINT ignored; whoever sends it means it.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     commands = {"up": up, "demo": demo, "status": status, "stop": stop}

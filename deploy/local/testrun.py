@@ -87,7 +87,8 @@ class Servers:
 def main(arguments: list[str]) -> int:
     """Exit status: pytest's own, or 2 when the run could not be prepared."""
     options, extra = _parse(arguments)
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _terminate)
     try:
         with _servers(options.tier) as servers:
             for note in servers.notes:
