@@ -62,6 +62,8 @@ class FakeServices:
         self.seen.append(_seen(scope, body))
         if scope["path"] == "/internal/api-keys/exchange":
             await self._exchange(body, send)
+        elif scope["path"] == "/.well-known/jwks.json":
+            await _json(send, 200, await self.mint.fetch_jwks())
         elif scope["path"] == "/openapi.json":
             await _json(send, 200, self.openapi)
         elif behave == "echo":

@@ -1,0 +1,430 @@
+"""Webhooks over HTTP: verified, stored, published once, repeats recognised, kept when refused."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+import time
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from shared.database import SimpleDatabase
+from shared.testing import TokenMint
+
+from .support import Gateway, StartGateway
+
+HEADER = "type,timeLogged,orig,rcpt,dsnStatus\r\n"
+ROW = "d,2026-02-08 21:54:05+0000,b@bounce.example.com,a@example.com,2.0.0 (success)\r\n"
+MAILWIZZ = {
+    "event": {"type": "open", "ip_address": "192.0.2.1"},
+    "timestamp": 1770000000,
+    "subscriber": {"attributes": {"subscriber_uid": "s1", "email": "a@example.com"}},
+    "campaign": {"attributes": {"campaign_uid": "c1"}},
+}
+
+
+async def make_source(gateway: Gateway, auth: dict[str, str], kind: str, **more: Any) -> dict[str, Any]:
+    answer = await gateway.http.post(
+        "/webhook-sources", headers=auth, json={"name": f"my {kind}", "type": kind, **more}
+    )
+    assert answer.status_code == 201, answer.text
+    source: dict[str, Any] = answer.json()["data"]
+    return source
+
+
+async def published(db: SimpleDatabase, tenant: UUID) -> list[dict[str, Any]]:
+    """Events that left the outbox for the bus or still wait in it, oldest first."""
+    async with db.tenant_tx(tenant) as tx:
+        waiting = await tx.fetch("SELECT id, type, data FROM outbox ORDER BY id")
+    return [dict(row) for row in waiting]
+
+
+async def events(gateway: Gateway, auth: dict[str, str], query: str = "") -> list[dict[str, Any]]:
+    answer = await gateway.http.get(f"/webhook-events{query}", headers=auth)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found
+
+
+@pytest.fixture
+async def quiet(start_gateway: StartGateway) -> Gateway:
+    """A gateway whose events stay in the outbox: its bus cannot be reached."""
+    return await start_gateway(events_url="amqp://127.0.0.1:9/")
+
+
+async def test_powermta_batch_is_stored_and_published_once(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "powermta")
+    headers = {"X-Webhook-Token": source["token"], "Content-Type": "text/csv"}
+    body = HEADER + ROW * 3
+
+    first = await quiet.http.post("/api/v2/webhooks/powermta", headers=headers, content=body)
+    again = await quiet.http.post("/api/v2/webhooks/powermta", headers=headers, content=body)
+
+    assert (first.status_code, first.json()["data"]["records"]) == (200, 3)
+    assert first.json()["data"]["duplicate"] is False
+    assert again.json()["data"] == {**first.json()["data"], "duplicate": True}
+    (event,) = await published(quiet.db, tenant_a)
+    assert event["type"] == "webhook.powermta.received.v1"
+    data = event["data"]
+    assert data["body"] == body
+    assert data["inbound_id"] == first.json()["data"]["event_id"] == str(event["id"])
+    assert (data["source_id"], data["source_type"], data["replay_of"]) == (source["id"], "powermta", None)
+    (row,) = await events(quiet, auth)
+    assert (row["status"], row["repeats"]) == ("received", 1)
+
+
+async def test_fifty_equal_deliveries_at_once_are_one_event(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "mailwizz")
+    url = f"/api/v2/webhooks/mailwizz/{source['token']}"
+
+    answers = await asyncio.gather(*(quiet.http.post(url, json=MAILWIZZ) for _ in range(50)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert sum(not answer.json()["data"]["duplicate"] for answer in answers) == 1
+    assert len(await published(quiet.db, tenant_a)) == 1
+
+
+async def test_same_id_with_another_body_is_kept_as_a_conflict(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "generic")
+    headers = {"X-Webhook-Token": source["token"]}
+
+    first = await quiet.http.post("/api/v2/webhooks/generic", headers=headers, json={"event_id": 1, "a": 1})
+    other = await quiet.http.post("/api/v2/webhooks/generic", headers=headers, json={"event_id": 1, "a": 2})
+
+    assert (first.status_code, other.status_code) == (202, 200)
+    assert other.json()["data"]["conflict"] is True
+    conflict, original = await events(quiet, auth)
+    assert (conflict["status"], conflict["conflict_of"]) == ("conflict", original["id"])
+    assert len(await published(quiet.db, tenant_a)) == 1
+
+
+async def test_test_webhook_shows_what_was_understood(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "test")
+
+    answer = await quiet.http.post(
+        "/api/v2/webhooks/test", headers={"X-Webhook-Token": source["token"]}, json={"a": [1]}
+    )
+
+    assert answer.json()["data"]["parsed"] == {"a": [1]}
+    assert answer.json()["data"]["verified"] is True
+    assert source["token"] not in answer.text
+
+
+async def test_make_answers_as_its_scenarios_expect(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "make")
+    path = "/integrations/make/webhook"
+    body = {"event_id": "order-123", "event_type": "order.created", "order": {"id": "o1"}}
+    headers = {"x-make-token": source["token"]}
+
+    wrong = await quiet.http.post(path, headers={"x-make-token": "wrong"}, json=body)
+    missing = await quiet.http.post(path, json=body)
+    empty = await quiet.http.post(path, headers=headers, json={"event_type": "order.created"})
+    first = await quiet.http.post(path, headers=headers, json=body)
+    again = await quiet.http.post(path, headers=headers, json=body)
+    processed = await quiet.http.get("/integrations/webhooks/processed", headers=auth)
+
+    assert (wrong.status_code, missing.status_code) == (401, 401)
+    assert wrong.json()["error"]["message"] == "Invalid webhook token"
+    assert (empty.status_code, empty.json()["error"]["message"]) == (400, "Missing event_id")
+    assert (first.status_code, "order-123" in first.json()["message"]) == (200, True)
+    assert (again.status_code, "already processed" in again.json()["message"]) == (200, True)
+    webhooks = processed.json()["data"]["webhooks"]
+    assert [webhook["source"] for webhook in webhooks] == ["make"]
+
+
+async def test_token_of_another_type_is_refused(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "mailwizz")
+
+    answer = await quiet.http.post(
+        "/api/v2/webhooks/powermta", headers={"X-Webhook-Token": source["token"]}, content=ROW
+    )
+
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "INVALID_WEBHOOK_TOKEN"
+
+
+async def test_malformed_body_is_answered_with_the_place_and_kept(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "powermta")
+    headers = {"X-Webhook-Token": source["token"], "Content-Type": "text/csv"}
+
+    for _ in range(2):
+        answer = await quiet.http.post(
+            "/api/v2/webhooks/powermta", headers=headers, content=HEADER + "no row at all\r\n"
+        )
+        assert answer.status_code == 400
+        assert answer.json()["error"]["field"] == "line 2"
+
+    (row,) = await events(quiet, auth, "?status=rejected")
+    assert (row["error_code"], row["repeats"]) == ("MALFORMED_WEBHOOK", 1)
+    assert "Line 2" in row["error"]
+    assert await published(quiet.db, tenant_a) == []
+
+
+async def test_any_bytes_are_answered_below_500(quiet: Gateway, auth: dict[str, str]) -> None:
+    bodies = [b"", b"\x00", b"\xff\xfe", b"{" * 3000, b'{"event_id": "\\u0000"}', b"\x00,\x00\r\n", b"[]"]
+    for kind in ("powermta", "mailwizz", "generic", "test"):
+        source = await make_source(quiet, auth, kind)
+        for body in bodies:
+            answer = await quiet.http.post(
+                f"/api/v2/webhooks/{kind}", headers={"X-Webhook-Token": source["token"]}, content=body
+            )
+            assert answer.status_code in (200, 202, 400), (kind, body, answer.text)
+
+
+async def test_signed_sources_take_only_what_is_signed(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "standard")
+    path = f"/hooks/{source['token']}"
+    key = base64.b64decode(source["signing_secret"].removeprefix("whsec_"))
+    now = str(int(time.time()))
+    mac = hmac.digest(key, f"msg_1.{now}.".encode() + b'{"a":1}', "sha256")
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": now,
+        "webhook-signature": "v1," + base64.b64encode(mac).decode(),
+    }
+
+    good = await quiet.http.post(path, headers=headers, content=b'{"a":1}')
+    unsigned = await quiet.http.post(path, content=b'{"a":1}')
+    changed = await quiet.http.post(path, headers=headers, content=b'{"a":2}')
+
+    assert good.status_code == 200
+    assert (unsigned.status_code, changed.status_code) == (401, 401)
+    assert changed.json()["error"]["code"] == "INVALID_WEBHOOK_SIGNATURE"
+    (sample,) = await events(quiet, auth, "?status=rejected")
+    assert sample["error_code"] == "INVALID_WEBHOOK_SIGNATURE"
+
+
+async def test_twilio_is_verified_by_the_public_address_and_gets_twiml(
+    start_gateway: StartGateway, auth: dict[str, str]
+) -> None:
+    gateway = await start_gateway(
+        public_url="https://door.example.com",
+        jwt_issuer="http://localhost:8000",
+        events_url="amqp://127.0.0.1:9/",
+    )
+    source = await make_source(gateway, auth, "twilio", signing_secret="auth-token-1")
+    assert source["url"] == f"https://door.example.com/hooks/{source['token']}"
+    mac = hmac.digest(b"auth-token-1", f"{source['url']}BodyhiMessageSidSM1".encode(), "sha1")
+
+    answer = await gateway.http.post(
+        f"/hooks/{source['token']}",
+        headers={"X-Twilio-Signature": base64.b64encode(mac).decode()},
+        data={"MessageSid": "SM1", "Body": "hi"},
+    )
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/xml"
+    assert "<Response/>" in answer.text
+
+
+async def test_ended_and_rotated_tokens_stop_at_once(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "test")
+    old = {"X-Webhook-Token": source["token"]}
+    one = f"/webhook-sources/{source['id']}"
+
+    async def send(headers: dict[str, str]) -> int:
+        number = time.monotonic_ns()
+        answer = await quiet.http.post("/api/v2/webhooks/test", headers=headers, json={"n": number})
+        return answer.status_code
+
+    assert await send(old) == 200
+    rotated = await quiet.http.patch(one, headers=auth, json={"rotate_token": True})
+    new = {"X-Webhook-Token": rotated.json()["data"]["token"]}
+    assert (await send(old), await send(new)) == (401, 200)
+    await quiet.http.patch(one, headers=auth, json={"is_enabled": False})
+    assert await send(new) == 401
+    await quiet.http.patch(one, headers=auth, json={"is_enabled": True, "name": "renamed"})
+    await asyncio.sleep(2.1)
+    assert await send(new) == 200
+    assert (await quiet.http.delete(one, headers=auth)).status_code == 204
+    assert await send(new) == 401
+
+
+async def test_secrets_are_neither_stored_nor_shown_again(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "github")
+    await quiet.http.post(f"/hooks/{source['token']}", content=b"{}")
+
+    shown = await quiet.http.get(f"/webhook-sources/{source['id']}", headers=auth)
+    async with quiet.db.tenant_tx(tenant_a) as tx:
+        rows = [
+            *await tx.fetch("SELECT * FROM webhook_source"),
+            *await tx.fetch("SELECT * FROM webhook_event"),
+        ]
+    stored = "".join(str(value) for row in rows for value in row.values())
+
+    for secret in (source["token"], source["signing_secret"]):
+        assert secret not in shown.text
+        assert secret not in stored
+
+
+async def test_history_filters_pages_and_shows_the_body(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "test")
+    headers = {"X-Webhook-Token": source["token"], "Authorization": "Bearer secret"}
+    for number in range(5):
+        await quiet.http.post("/api/v2/webhooks/test", headers=headers, json={"n": number})
+    await make_source(quiet, auth, "powermta")
+
+    page = await quiet.http.get("/webhook-events?limit=2", headers=auth)
+    cursor = page.json()["meta"]["next_cursor"]
+    rest = await quiet.http.get("/webhook-events", params={"limit": 2, "cursor": cursor}, headers=auth)
+    ids = [row["id"] for row in page.json()["data"] + rest.json()["data"]]
+    detail = (await quiet.http.get(f"/webhook-events/{ids[0]}", headers=auth)).json()["data"]
+
+    assert len(set(ids)) == 4
+    assert json.loads(detail["body"]) == {"n": 4}
+    assert detail["headers"]["x-webhook-token"] == detail["headers"]["authorization"] == "[redacted]"
+    assert len(await events(quiet, auth, f"?source={source['id']}")) == 5
+    assert await events(quiet, auth, "?type=powermta") == []
+    assert await events(quiet, auth, "?to=2020-01-01T00:00:00Z") == []
+    assert len(await events(quiet, auth, "?from=2020-01-01T00:00:00")) == 5
+    assert await events(quiet, auth, "?status=conflict") == []
+
+
+async def test_replay_publishes_again_and_names_the_first(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "powermta")
+    sent = await quiet.http.post(f"/hooks/{source['token']}", content=HEADER + ROW)
+    event_id = sent.json()["data"]["event_id"]
+
+    replayed = await quiet.http.post(f"/webhook-events/{event_id}/replay", headers=auth)
+
+    assert replayed.status_code == 202
+    first, second = await published(quiet.db, tenant_a)
+    assert str(second["id"]) == replayed.json()["data"]["event_id"]
+    assert second["data"]["replay_of"] == second["data"]["inbound_id"] == event_id
+    assert second["data"]["body"] == first["data"]["body"]
+    assert (await events(quiet, auth))[0]["replays"] == 1
+
+
+async def test_a_rejected_webhook_cannot_be_replayed(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "powermta")
+    await quiet.http.post(f"/hooks/{source['token']}", content=b"nothing")
+    (row,) = await events(quiet, auth)
+
+    answer = await quiet.http.post(f"/webhook-events/{row['id']}/replay", headers=auth)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "WEBHOOK_NOT_REPLAYABLE")
+
+
+async def test_another_tenant_sees_nothing(
+    quiet: Gateway, auth: dict[str, str], mint: TokenMint, tenant_b: UUID
+) -> None:
+    source = await make_source(quiet, auth, "test")
+    sent = await quiet.http.post(f"/hooks/{source['token']}", json={"a": 1})
+    event = sent.json()["data"]["event_id"]
+    other = mint.headers(tenant_b)
+
+    async def status(method: str, path: str, **more: Any) -> int:
+        return (await quiet.http.request(method, path, headers=other, **more)).status_code
+
+    assert (await quiet.http.get("/webhook-sources", headers=other)).json()["data"] == []
+    assert await events(quiet, other) == []
+    assert await status("GET", f"/webhook-sources/{source['id']}") == 404
+    assert await status("PATCH", f"/webhook-sources/{source['id']}", json={"name": "mine"}) == 404
+    assert await status("DELETE", f"/webhook-sources/{source['id']}") == 404
+    assert await status("GET", f"/webhook-events/{event}") == 404
+    assert await status("POST", f"/webhook-events/{event}/replay") == 404
+    processed = await quiet.http.get("/integrations/webhooks/processed", headers=other)
+    assert processed.json()["data"] == {"webhooks": []}
+    assert (await quiet.http.get(f"/webhook-sources/{source['id']}", headers=auth)).status_code == 200
+
+
+async def test_roles_and_missing_tokens(quiet: Gateway, mint: TokenMint, tenant_a: UUID) -> None:
+    some = "00000000-0000-0000-0000-000000000000"
+    body = {"name": "s", "type": "test"}
+    needs: list[tuple[str, str, str | None, dict[str, Any]]] = [
+        ("POST", "/webhook-sources", "operator", {"json": body}),
+        ("GET", "/webhook-sources", None, {}),
+        ("GET", f"/webhook-sources/{some}", None, {}),
+        ("PATCH", f"/webhook-sources/{some}", "operator", {"json": {}}),
+        ("DELETE", f"/webhook-sources/{some}", "operator", {}),
+        ("GET", "/webhook-events", None, {}),
+        ("GET", f"/webhook-events/{some}", "viewer", {}),
+        ("POST", f"/webhook-events/{some}/replay", "viewer", {}),
+        ("GET", "/integrations/webhooks/processed", None, {}),
+    ]
+    for method, path, too_small, more in needs:
+        anonymous = await quiet.http.request(method, path, **more)
+        assert anonymous.status_code == 401, path
+        if too_small:
+            headers = mint.headers(tenant_a, too_small)  # type: ignore[arg-type]
+            refused = await quiet.http.request(method, path, headers=headers, **more)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "FORBIDDEN"), path
+
+
+async def test_source_settings_are_checked(quiet: Gateway, auth: dict[str, str]) -> None:
+    bad: list[dict[str, Any]] = [
+        {},
+        {"name": "", "type": "test"},
+        {"name": "s", "type": "unknown"},
+        {"name": "s", "type": "stripe"},
+        {"name": "s", "type": "test", "extra": 1},
+        {"name": "a\u0000b", "type": "test"},
+        {"name": "s", "type": "generic", "settings": {"event_id_pointer": "no"}},
+        {"name": "s", "type": "generic", "settings": {"signature": {"header": "a b"}}},
+    ]
+    for body in bad:
+        answer = await quiet.http.post("/webhook-sources", headers=auth, json=body)
+        assert answer.status_code == 422, body
+    broken = await quiet.http.post(
+        "/webhook-sources", headers={**auth, "Content-Type": "application/json"}, content=b"{"
+    )
+    assert broken.status_code == 400
+    await make_source(quiet, auth, "test")
+    taken = await quiet.http.post("/webhook-sources", headers=auth, json={"name": "my test", "type": "test"})
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "WEBHOOK_SOURCE_EXISTS")
+
+
+async def test_overload_is_503_and_stores_nothing(start_gateway: StartGateway, auth: dict[str, str]) -> None:
+    gateway = await start_gateway(ingest_max_in_flight=0)
+    source = await make_source(gateway, auth, "test")
+
+    answer = await gateway.http.post(f"/hooks/{source['token']}", json={})
+
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert await events(gateway, auth) == []
+
+
+async def test_too_large_webhook_is_413(start_gateway: StartGateway, auth: dict[str, str]) -> None:
+    gateway = await start_gateway(max_webhook_bytes=1000)
+    source = await make_source(gateway, auth, "test")
+
+    answer = await gateway.http.post(f"/hooks/{source['token']}", content=b"x" * 1001)
+
+    assert answer.status_code == 413
+
+
+async def test_other_methods_and_paths(quiet: Gateway) -> None:
+    assert (await quiet.http.get("/hooks/abc")).status_code == 405
+    assert (await quiet.http.post("/hooks/")).status_code == 404
+    assert (await quiet.http.post("/hooks/a/b")).status_code == 404
+    assert (await quiet.http.post("/api/v2/webhooks/unknown")).status_code == 404
+    health = await quiet.http.get("/api/v2/webhooks/health")
+    assert health.json()["data"]["status"] == "healthy"
+
+
+async def test_guessing_webhook_tokens_is_slowed_down(quiet: Gateway) -> None:
+    async def guess(number: int) -> httpx.Response:
+        return await quiet.http.post(f"/hooks/guess-{number}", content=b"{}")
+
+    answers = [await guess(number) for number in range(101)]
+
+    assert {answer.status_code for answer in answers[:100]} == {401}
+    assert answers[100].status_code == 429
