@@ -11,6 +11,8 @@ from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
+from campaign_service.messages import routes as messages
+from campaign_service.messages import worker as message_worker
 from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
 from campaign_service.stats import routes as stats
@@ -34,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
             contacts.router,
             tags.router,
             templates.router,
+            messages.router,
             campaigns.router,
             recipients.router,
             stats.router,
@@ -44,6 +47,6 @@ def create_app(settings: Settings) -> FastAPI:
         consumers=CONSUMERS,
         jobs=(*scheduler.JOBS, *import_job.JOBS),
         schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES),
-        background=[scheduler.run, sender.run],
+        background=[message_worker.run, scheduler.run, sender.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from campaign_service.deliveries import consumer as deliveries
+from campaign_service.messages import consumer as messages
 
-CONSUMERS = (*deliveries.CONSUMERS,)
+CONSUMERS = (*deliveries.CONSUMERS, *messages.CONSUMERS)

@@ -1,0 +1,56 @@
+"""Messages that other services ask for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pydantic
+
+from campaign_service.messages import service
+from campaign_service.messages.schemas import To
+from campaign_service.templates import repository as templates
+from shared.database import Tx
+from shared.events import Consumer, MessageContext
+from shared.events.catalog import MessageRequested
+from shared.models.errors import AppError, PermanentError
+
+
+async def requested(context: MessageContext) -> None:
+    """Queue the mail. The same idempotency key of a tenant is queued once."""
+    wanted = context.parse(MessageRequested)
+    if wanted.channel != "email":
+        raise PermanentError("only e-mail can be sent so far")
+    try:
+        to = To(
+            email=wanted.recipient.email or "", name=wanted.recipient.name, language=wanted.recipient.language
+        )
+    except pydantic.ValidationError as error:
+        raise PermanentError(f"the recipient cannot be written to: {error.errors()[0]['msg']}") from error
+    tx = context.tx
+    try:
+        chosen = await _template(tx, tx.tenant, wanted.template, to.language)
+        await service.enqueue(
+            tx,
+            context.runtime,
+            tx.tenant,
+            chosen,
+            to,
+            wanted.variables,
+            idempotency_key=wanted.idempotency_key,
+        )
+    except AppError as error:
+        raise PermanentError(error.message) from error
+
+
+async def _template(tx: Tx, tenant_id: UUID, name: str, language: str | None) -> service.Chosen:
+    """A built-in template by name, else the tenant's own of that name."""
+    builtin = service.builtin_template(name, language)
+    if builtin is not None:
+        return builtin
+    template_id = await templates.id_of_name(tx, tenant_id, name)
+    if template_id is None:
+        raise PermanentError(f"there is no template {name}")
+    return await service.tenant_template(tx, tenant_id, template_id, language)
+
+
+CONSUMERS = (Consumer("message-requests", ("message.requested.v1",), requested),)

@@ -1,0 +1,396 @@
+import asyncio
+import email
+import email.policy
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from aiosmtpd.smtp import SMTP
+from fastapi import FastAPI
+
+from campaign_service.messages import repository, worker
+from campaign_service.messages.builtin import BUILTIN
+from campaign_service.settings import Settings
+from campaign_service.suppressions import repository as suppressions
+from campaign_service.suppressions.repository import NewSuppression
+from shared.database import SimpleDatabase
+from shared.events import new_event
+from shared.testing import TokenMint
+
+
+class Mailbox:
+    """A mail server that keeps what it takes; `replies` are given instead, one per message, to content."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.envelopes: list[Any] = []
+        self.replies: list[str] = []
+        self.rcpt_reply: str | None = None
+
+    async def handle_RCPT(
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.rcpt_reply:
+            return self.rcpt_reply
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 ok"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        if self.replies and (reply := self.replies.pop(0)):
+            return reply
+        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
+        assert isinstance(parsed, EmailMessage)
+        self.mails.append(parsed)
+        self.envelopes.append(envelope)
+        return "250 2.0.0 taken"
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[int]:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: SMTP(self, hostname="mail.test"), "127.0.0.1", 0)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+
+
+@pytest.fixture
+async def mailbox() -> Mailbox:
+    return Mailbox()
+
+
+@pytest.fixture
+async def settings(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Settings]:
+    async with mailbox.open() as port:
+        yield Settings(
+            python_env="test",
+            data_dir=tmp_path / "data",
+            events_url="postgres://",
+            smtp_url=f"smtp://127.0.0.1:{port}",
+            mail_domain="mail.test",
+        )
+
+
+class Messages:
+    """The message endpoints as one caller uses them."""
+
+    def __init__(self, client: httpx.AsyncClient, tenant: UUID, headers: dict[str, str]) -> None:
+        self.client = client
+        self.headers = headers
+        self.base = f"/api/v2/messages/{tenant}"
+
+    async def post(self, key: str | None = None, **body: Any) -> httpx.Response:
+        headers = self.headers | ({"Idempotency-Key": key} if key else {})
+        return await self.client.post(self.base, json=body, headers=headers)
+
+    async def send(self, **body: Any) -> dict[str, Any]:
+        content = {"to": {"email": "anna@example.com", "name": "Anna Berg"}, "subject": "Hi", "text": "Hello"}
+        answer = await self.post(**({**content, **body} if "template_id" not in body else body))
+        assert answer.status_code == 202, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    async def get(self, message_id: str) -> dict[str, Any]:
+        answer = await self.client.get(f"{self.base}/{message_id}", headers=self.headers)
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    async def until(self, message_id: str, *states: str) -> dict[str, Any]:
+        while True:
+            message = await self.get(message_id)
+            if message["state"] in states:
+                return message
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def messages(client: httpx.AsyncClient, tenant_a: UUID, headers: dict[str, str]) -> Messages:
+    return Messages(client, tenant_a, headers)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while True:
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+
+
+async def test_a_message_is_rendered_sent_and_reported(messages: Messages, mailbox: Mailbox) -> None:
+    queued = await messages.send(
+        subject="Receipt {{ order }} für {{ first_name }}",
+        html="<p>Total {{ total }} & <b>{{ note }}</b></p>",
+        text=None,
+        variables={"order": "Ä-17\r\nBcc: eve@example.com", "total": 12.5, "note": "<script>"},
+        reply_to="help@example.com",
+        from_name="Shop",
+        from_email="shop@example.com",
+    )
+    assert (queued["state"], queued["attempts"]) == ("queued", 0)
+    done = await messages.until(queued["id"], "accepted")
+    assert (done["last_code"], done["attempts"]) == ("2.0.0", 1)
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == "Receipt Ä-17 Bcc: eve@example.com für Anna"
+    assert (mail["Bcc"], str(mail["To"])) == (None, "Anna Berg <anna@example.com>")
+    assert str(mail["From"]) == "Shop <shop@example.com>"
+    assert str(mail["Reply-To"]) == "help@example.com"
+    html = mail.get_body(("html",))
+    text = mail.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    assert "&lt;script&gt;" in html.get_content()
+    assert "Total 12.5" in text.get_content()
+    identity = f"m-{UUID(queued['id']).hex}@mail.test"
+    assert mail["Message-ID"] == f"<{identity}>"
+    assert mailbox.envelopes[0].mail_from == identity
+
+
+async def test_what_is_known_of_the_contact_fills_the_template(messages: Messages, mailbox: Mailbox) -> None:
+    client, headers = messages.client, messages.headers
+    contact = {"email": "zoe@example.com", "first_name": "Zoé", "custom_fields": {"town": "Ghent"}}
+    await client.post("/api/v2/contacts", json=contact, headers=headers)
+    contents = {
+        "en": {"subject": "Hi {{ first_name }}", "html": "<p>{{ contact.custom.town }} {{ code }}</p>"},
+        "fr": {"subject": "Salut {{ first_name }}", "html": "<p>{{ contact.custom.town }} {{ code }}</p>"},
+    }
+    template = await client.post(
+        "/api/v2/templates", json={"name": "T", "contents": contents}, headers=headers
+    )
+    queued = await messages.send(
+        to={"email": "zoe@example.com", "language": "fr-CA"},
+        template_id=template.json()["data"]["id"],
+        variables={"code": "<1>"},
+    )
+    assert (queued["subject"], queued["language"], queued["template"]) == ("Salut Zoé", "fr", "T")
+    assert "Ghent &lt;1&gt;" in (await messages.get(queued["id"]))["html"]
+
+
+async def test_the_same_idempotency_key_sends_once(messages: Messages, mailbox: Mailbox) -> None:
+    body = {"to": {"email": "a@example.com"}, "subject": "Hi", "text": "Hello"}
+    first = await messages.post("k1", **body)
+    again = await messages.post("k1", **body)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json()["data"]["id"] == first.json()["data"]["id"]
+    assert (await messages.post("k1", **{**body, "text": "other"})).status_code == 422
+    await messages.until(first.json()["data"]["id"], "accepted")
+    assert len(mailbox.mails) == 1
+
+
+async def test_marketing_stops_at_a_suppression_and_transactional_mail_does_not(
+    messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        await suppressions.add_many(tx, tenant_a, [NewSuppression("anna@example.com", "unsubscribed")])
+    held = await messages.send(purpose="marketing")
+    assert (held["state"], held["skip_reason"]) == ("skipped", "unsubscribed")
+    sent = await messages.send()
+    await messages.until(sent["id"], "accepted")
+    assert len(mailbox.mails) == 1
+
+
+async def test_a_deferred_message_is_tried_again(
+    messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    mailbox.replies = ["451 4.7.1 later"]
+    queued = await messages.send()
+    waiting = await messages.until(queued["id"], "failed_retry")
+    assert (waiting["attempts"], waiting["last_code"]) == (1, "4.7.1")
+    assert waiting["next_attempt_at"] is not None
+    await db.query("UPDATE message SET next_attempt_at = now()", tenant_id=tenant_a)
+    done = await messages.until(queued["id"], "accepted")
+    assert (done["attempts"], done["possible_repeats"]) == (2, 0)
+    assert mailbox.mails[0]["X-Tidings-Repeat"] is None
+
+
+async def test_an_unknown_mailbox_bounces_and_is_suppressed(
+    messages: Messages, mailbox: Mailbox, app: FastAPI, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    await app.state.runtime.events._relay.stop()
+    mailbox.rcpt_reply = "550 5.1.1 no such user"
+    queued = await messages.send()
+    await messages.until(queued["id"], "bounced_hard")
+    async with db.tenant_tx(tenant_a) as tx:
+        assert await suppressions.suppressed_reason(tx, tenant_a, "anna@example.com") == "hard_bounce"
+    (event,) = await db.query("SELECT * FROM outbox WHERE type LIKE 'campaign.message%'", tenant_id=tenant_a)
+    assert event["type"] == "campaign.message.bounced.v1"
+    assert (event["data"]["kind"], event["data"]["status"]) == ("hard", "5.1.1")
+
+
+async def test_a_refused_message_fails_for_good(messages: Messages, mailbox: Mailbox) -> None:
+    mailbox.replies = ["554 5.7.1 refused by policy"]
+    queued = await messages.send()
+    failed = await messages.until(queued["id"], "failed")
+    assert (failed["last_code"], failed["next_attempt_at"]) == ("5.7.1", None)
+
+
+async def test_a_claim_of_a_dead_worker_is_sent_again_and_says_so(
+    messages: Messages, mailbox: Mailbox, app: FastAPI, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    mailbox.replies = ["451 4.3.0 wait"]
+    queued = await messages.send()
+    await messages.until(queued["id"], "failed_retry")
+    await db.query(
+        """UPDATE message SET state = 'attempting', lease_token = $1,
+           lease_until = now() - interval '1 second', next_attempt_at = now() - interval '1 second'""",
+        [uuid4()],
+        tenant_id=tenant_a,
+    )
+    done = await messages.until(queued["id"], "accepted")
+    assert done["possible_repeats"] == 1
+    assert mailbox.mails[0]["X-Tidings-Repeat"] == "1"
+    assert mailbox.mails[0]["Message-ID"] == f"<m-{UUID(queued['id']).hex}@mail.test>"
+
+
+async def test_an_outcome_that_comes_too_late_is_not_written(db: SimpleDatabase, tenant_a: UUID) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        values = {
+            "id": uuid4(),
+            "recipient_email": "a@example.com",
+            "from_email": "b@example.com",
+            "subject": "s",
+        }
+        assert await repository.insert(tx, tenant_a, values)
+    async with db.system_tx() as tx:
+        late = await repository.claim(tx, uuid4(), 0.0)
+    async with db.system_tx() as tx:
+        taken_over = await repository.claim(tx, uuid4(), 60.0)
+    assert late is not None
+    assert taken_over is not None
+    async with db.tenant_tx(tenant_a) as tx:
+        assert not await repository.record(tx, late, "failed", None, None)
+        assert await repository.record(tx, taken_over, "accepted", "2.0.0", "ok")
+    async with db.system_tx() as tx:
+        assert await repository.claim(tx, uuid4(), 60.0) is None
+
+
+async def test_a_tenant_with_many_messages_does_not_hold_up_another(
+    db: SimpleDatabase, tenant_a: UUID, tenant_b: UUID
+) -> None:
+    for tenant, count in ((tenant_a, 200), (tenant_b, 2)):
+        async with db.tenant_tx(tenant) as tx:
+            for _ in range(count):
+                values = {
+                    "id": uuid4(),
+                    "recipient_email": "a@example.com",
+                    "from_email": "b@example.com",
+                    "subject": "s",
+                }
+                await repository.insert(tx, tenant, values)
+    served = []
+    for _ in range(60):
+        async with db.system_tx() as tx:
+            claimed = await repository.claim(tx, uuid4(), 60.0)
+        assert claimed is not None
+        served.append(claimed.tenant_id)
+    assert served.count(tenant_b) == 2
+
+
+def requested(tenant: UUID, template: str, key: str, **recipient: Any) -> Any:
+    data = {
+        "template": template,
+        "recipient": {"email": "anna@example.com", "name": "Anna", **recipient},
+        "variables": {"url": "https://app.example.com/verify#token=a.b-c_d~e", "name": "Anna <3"},
+        "idempotency_key": key,
+    }
+    return new_event("message.requested.v1", data, tenant_id=tenant)
+
+
+@pytest.mark.parametrize("template", sorted(BUILTIN))
+@pytest.mark.parametrize("language", ["en", "fr"])
+async def test_built_in_mails_carry_name_and_link(
+    app: FastAPI,
+    messages: Messages,
+    mailbox: Mailbox,
+    db: SimpleDatabase,
+    tenant_a: UUID,
+    template: str,
+    language: str,
+) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        event = requested(tenant_a, template, "k", language=language)
+        await app.state.runtime.events.publish(tx, event)
+    await until(lambda: len(mailbox.mails) == 1)
+    (mail,) = mailbox.mails
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    assert mail["Subject"] == BUILTIN[template][language].subject
+    assert 'href="https://app.example.com/verify#token=a.b-c_d~e"' in html.get_content()
+    assert "Anna &lt;3" in html.get_content()
+    assert "https://app.example.com/verify#token=a.b-c_d~e" in text.get_content()
+    assert "Anna <3" in text.get_content()
+
+
+async def test_requests_with_one_key_are_sent_once(
+    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        for key in ("same", "same", "other"):
+            event = requested(tenant_a, "auth.verify_email", key, language="xx")
+            await app.state.runtime.events.publish(tx, event)
+    await until(lambda: len(mailbox.mails) == 2)
+    rows = await db.query("SELECT idempotency_key, language FROM message", tenant_id=tenant_a)
+    assert sorted((row["idempotency_key"], row["language"]) for row in rows) == [
+        ("other", "en"),
+        ("same", "en"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"to": {"email": "nobody"}, "subject": "s", "text": "t"},
+        {"to": {"email": "a@example.com"}, "subject": "s"},
+        {"to": {"email": "a@example.com"}, "text": "t"},
+        {"to": {"email": "a@example.com"}, "subject": "a\r\nBcc: b@example.com", "text": "t"},
+        {"to": {"email": "a@example.com"}, "subject": "s", "text": "t", "template_id": str(uuid4())},
+        {"to": {"email": "a@example.com"}, "subject": "s", "text": "t", "purpose": "fun"},
+        {"to": {"email": "a@example.com"}, "subject": "s", "text": "t", "from_email": "x"},
+    ],
+)
+async def test_wrong_messages_are_refused(messages: Messages, body: dict[str, Any]) -> None:
+    assert (await messages.post(**body)).status_code == 422
+
+
+async def test_contents_that_cannot_be_made_are_refused(messages: Messages) -> None:
+    to = {"email": "a@example.com"}
+    broken = await messages.post(to=to, subject="s", text="{% if %}")
+    assert (broken.status_code, broken.json()["error"]["code"]) == (400, "TEMPLATE_SYNTAX_ERROR")
+    failing = await messages.post(to=to, subject="s", text="{{ n | divided_by: 0 }}", variables={"n": 1})
+    assert (failing.status_code, failing.json()["error"]["code"]) == (400, "RENDERING_FAILED")
+    unknown = await messages.post(to=to, template_id=str(uuid4()))
+    assert unknown.status_code == 404
+    odd = await messages.post(to=to, subject="s", text="{{ x }}", variables={"x": "a\u0000b"})
+    assert odd.status_code == 202
+
+
+async def test_messages_are_a_tenants_own_and_need_a_role(
+    messages: Messages, mint: TokenMint, tenant_a: UUID, tenant_b: UUID
+) -> None:
+    made = await messages.send()
+    body = {"to": {"email": "a@example.com"}, "subject": "s", "text": "t"}
+    stranger, viewer = mint.headers(tenant_b), mint.headers(tenant_a, "viewer")
+    client = messages.client
+    for method, path, content in (("GET", "", None), ("GET", f"/{made['id']}", None), ("POST", "", body)):
+        ours = messages.base + path
+        assert (await client.request(method, ours, json=content, headers=stranger)).status_code == 404
+        answer = await client.request(method, ours, json=content, headers=viewer)
+        assert answer.status_code == (200 if method == "GET" else 403)
+        assert (await client.request(method, ours, json=content)).status_code == 401
+    theirs = await client.get(f"/api/v2/messages/{tenant_b}/{made['id']}", headers=stranger)
+    assert theirs.status_code == 404
+    assert (await client.get(f"/api/v2/messages/{tenant_b}", headers=stranger)).json()["data"] == []
+    listed = await client.get(messages.base, params={"to": "ANNA@example.com"}, headers=viewer)
+    assert [row["id"] for row in listed.json()["data"]] == [made["id"]]
+
+
+def test_the_lease_outlasts_the_longest_attempt() -> None:
+    timeouts = worker._TIMEOUTS
+    # connect, greeting, EHLO, MAIL, RCPT, DATA and the content, at their slowest
+    longest = timeouts.connect + timeouts.greeting + 4 * timeouts.command + timeouts.content
+    assert longest < worker._LEASE_SECONDS
