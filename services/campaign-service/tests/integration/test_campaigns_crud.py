@@ -111,7 +111,7 @@ async def test_an_external_name_is_used_once(kit: Kit) -> None:
 
 async def test_the_list_pages_from_the_newest_and_filters_by_status(kit: Kit) -> None:
     template = str(await kit.add_template())
-    names = []
+    names: list[str] = []
     for number in range(5):
         await kit.create(name=f"c{number}", template_id=template)
         kit.clock.advance(1)

@@ -180,7 +180,8 @@ async def test_retry_takes_the_failed_and_on_request_the_ambiguous(kit: Kit) -> 
     campaign_id = await kit.started(3)
     await set_states(kit, campaign_id, "failed", "ambiguous", "accepted")
     await kit.execute(
-        "INSERT INTO campaign_stats (tenant_id, campaign_id, day, failed, ambiguous) VALUES ($1, $2, $3, 1, 1)",
+        """INSERT INTO campaign_stats (tenant_id, campaign_id, day, failed, ambiguous)
+           VALUES ($1, $2, $3, 1, 1)""",
         kit.tenant,
         campaign_id,
         kit.clock.now().date(),
@@ -307,3 +308,20 @@ async def test_the_preview_is_the_mail_of_one_contact(kit: Kit) -> None:
     assert english["subject"] == "[en] Hello Ann1"
     wrong = await kit.campaigns("GET", f"/{campaign['id']}/preview", params={"language": "es"})
     assert wrong.status_code == 400
+
+
+async def test_test_mails_go_to_the_lane_of_single_messages(kit: Kit) -> None:
+    contacts = await kit.add_contacts(1, language="fr")
+    campaign = await kit.create(from_email="shop@example.com")
+    body = {"to": ["a@example.com", "b@example.com"], "contact_id": str(contacts[0])}
+    headers = kit.headers() | {"Idempotency-Key": "t1"}
+    for _ in range(2):
+        answer = await kit.campaigns("POST", f"/{campaign['id']}/test", json=body, headers=dict(headers))
+        assert answer.status_code == 202
+    rows = await kit.fetch("SELECT * FROM message WHERE tenant_id = $1 ORDER BY recipient_email", kit.tenant)
+    assert [str(row["id"]) for row in rows] == answer.json()["data"]["message_ids"]
+    assert [row["recipient_email"] for row in rows] == ["a@example.com", "b@example.com"]
+    assert {(row["subject"], row["from_email"]) for row in rows} == {
+        ("[Test] [fr] Hello Ann1", "shop@example.com")
+    }
+    assert await kit.recipients(campaign["id"]) == []

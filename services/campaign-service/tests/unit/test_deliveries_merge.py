@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def test_any_order_and_any_batches_end_the_same(
     shuffle.shuffle(mixed)
     facts, deltas, tenant, campaign = ACCEPTED, Deltas(), uuid7(), uuid7()
     edges = sorted({0, len(mixed), *(cut for cut in cuts if cut < len(mixed))})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         new = merge(facts, mixed[start:end])
         for sign, side in ((-1, facts), (1, new)):
             for moment, column in contributions(side):

@@ -57,7 +57,7 @@ def tracked_links(
 async def preview(
     tx: Tx, campaign: Campaign, contact_id: UUID | None, language: str | None
 ) -> tuple[Preview, str, Recipient]:
-    """The mail as one contact would see it (default: the tenant's first, or an invented one), and its language."""
+    """The mail as one contact would see it (default: the tenant's first), and its language."""
     tenant_id = campaign["tenant_id"]
     recipient = await _recipient(tx, tenant_id, contact_id)
     template = await repository.template(tx, tenant_id, campaign["template_id"])

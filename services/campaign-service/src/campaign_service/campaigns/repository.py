@@ -9,7 +9,8 @@ from uuid import UUID
 
 from shared.database import Tx
 
-_COLUMNS = """tenant_id, id, name, channel, template_id, template_version, language, category, tags_all, tags_any,
+_COLUMNS = """tenant_id, id, name, channel, template_id, template_version, language, category, tags_all,
+  tags_any,
   exclude_tags, from_name, from_email, reply_to, status, status_reason, scheduled_at, max_lateness_seconds,
   external_ref, started_at, completed_at, recipient_count, created_by, created_at, updated_at"""
 _WRITABLE = (
@@ -101,7 +102,8 @@ async def set_status(
     """Write the status the caller has worked out; ends of a campaign get their time."""
     row = await tx.fetchrow(
         f"""UPDATE campaign SET status = $3, status_reason = $4, updated_at = $5,
-              completed_at = CASE WHEN $3 IN ('sent', 'partially_failed', 'cancelled') THEN $5::timestamptz END
+              completed_at = CASE WHEN $3 IN ('sent', 'partially_failed',
+                'cancelled') THEN $5::timestamptz END
             WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}""",
         tenant_id,
         campaign_id,
@@ -131,7 +133,8 @@ async def set_started(
     tx: Tx, tenant_id: UUID, campaign_id: UUID, template_version: int, recipients: int, now: datetime
 ) -> dict[str, Any]:
     row = await tx.fetchrow(
-        f"""UPDATE campaign SET status = 'sending', status_reason = NULL, template_version = $3, recipient_count = $4,
+        f"""UPDATE campaign SET status = 'sending', status_reason = NULL, template_version = $3,
+          recipient_count = $4,
               started_at = $5, completed_at = NULL, updated_at = $5
             WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}""",
         tenant_id,

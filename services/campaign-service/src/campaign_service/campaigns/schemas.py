@@ -223,7 +223,7 @@ class RecipientOut(BaseModel):
 
 
 class ProgressOut(BaseModel):
-    """`done` of `total` are past sending; `rate` is mails a second over the last seconds, `eta_seconds` from it."""
+    """`done` of `total` are past sending; `rate` is mails a second of late, `eta_seconds` follows from it."""
 
     campaign_id: UUID
     status: Status

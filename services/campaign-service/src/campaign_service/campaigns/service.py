@@ -95,7 +95,7 @@ async def delete(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> None:
 
 
 async def duplicate(tx: Tx, tenant_id: UUID, campaign_id: UUID, user_id: UUID, now: datetime) -> Campaign:
-    """A new draft with the same content and audience, without schedule and without the other sender's name."""
+    """A new draft with the same content and audience, without schedule and external name."""
     campaign = await get(tx, tenant_id, campaign_id)
     name = f"{campaign['name'][:190]} (copy)"
     fields = {**campaign, "name": name, "scheduled_at": None, "external_ref": None}
@@ -172,8 +172,8 @@ async def _publish_started(tx: Tx, runtime: Runtime, campaign: Campaign) -> None
 async def start_next_due(tx: Tx, runtime: Runtime, now: datetime) -> bool:
     """Start the longest overdue scheduled campaign of any tenant; False when none is due.
 
-    `tx` is a system transaction. A schedule missed by more than the campaign's `max_lateness_seconds`, and one
-    that cannot start, goes back to draft with the reason: nothing is sent by surprise, and nothing fires twice.
+    `tx` is a system transaction. A schedule missed by more than `max_lateness_seconds`, and one that cannot
+    start, goes back to draft with the reason: nothing is sent by surprise, nothing fires twice.
     """
     due = await repository.next_due(tx, now)
     if due is None:

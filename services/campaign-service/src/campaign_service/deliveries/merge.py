@@ -93,7 +93,7 @@ def _state(facts: RecipientFacts) -> RecipientState:
 
 
 def contributions(facts: RecipientFacts) -> list[tuple[datetime, str]]:
-    """(when, figure) of each figure this recipient counts in: delivered or bounced or failed, never two of them."""
+    """(when, figure) of all this recipient counts in: delivered or bounced or failed, never two of them."""
     facts = _with_class(facts)
     counted: list[tuple[datetime, str]] = []
     if facts.accepted_at is not None:

@@ -73,10 +73,12 @@ async def lock_recipients(
     """The recipients there are, locked in the order of their keys."""
     ordered = sorted(set(keys))
     rows = await tx.fetch(
-        """SELECT campaign_id, contact_id, email, variant, state, accepted_at, delivered_at, bounced_at, bounce_class,
+        """SELECT campaign_id, contact_id, email, variant, state, accepted_at, delivered_at, bounced_at,
+           bounce_class,
                   complained_at, updated_at
            FROM campaign_recipient
-           WHERE tenant_id = $1 AND (campaign_id, contact_id) IN (SELECT * FROM unnest($2::uuid[], $3::uuid[]))
+           WHERE tenant_id = $1 AND (campaign_id, contact_id) IN (SELECT * FROM unnest($2::uuid[],
+             $3::uuid[]))
            ORDER BY campaign_id, contact_id FOR UPDATE""",
         tenant_id,
         [key[0] for key in ordered],
@@ -105,9 +107,12 @@ async def insert_events(
     ordered = sorted(placed, key=lambda p: p.row.dedupe_key)
     rows = await tx.fetch(
         """INSERT INTO message_event
-             (tenant_id, id, campaign_id, contact_id, type, occurred_at, received_at, bounce_class, detail, dedupe_key)
-           SELECT $1, u.id, u.campaign_id, u.contact_id, u.type, u.occurred_at, $2, u.bounce_class, u.detail, u.key
-           FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[], $9::jsonb[],
+             (tenant_id, id, campaign_id, contact_id, type, occurred_at, received_at, bounce_class,
+               detail, dedupe_key)
+           SELECT $1, u.id, u.campaign_id, u.contact_id, u.type, u.occurred_at, $2, u.bounce_class,
+             u.detail, u.key
+           FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
+             $9::jsonb[],
                        $10::bytea[])
              AS u (id, campaign_id, contact_id, type, occurred_at, bounce_class, detail, key)
            ON CONFLICT DO NOTHING RETURNING dedupe_key""",
@@ -142,13 +147,18 @@ async def update_recipients(
     facts = [changes[key].facts for key in ordered]
     await tx.execute(
         """UPDATE campaign_recipient r
-           SET state = u.state, accepted_at = u.accepted_at, delivered_at = u.delivered_at, bounced_at = u.bounced_at,
-               bounce_class = u.bounce_class, complained_at = u.complained_at, lease_token = NULL, lease_until = NULL,
-               last_code = coalesce(u.last_code, r.last_code), last_detail = coalesce(u.last_detail, r.last_detail),
+           SET state = u.state, accepted_at = u.accepted_at, delivered_at = u.delivered_at,
+             bounced_at = u.bounced_at,
+               bounce_class = u.bounce_class, complained_at = u.complained_at, lease_token = NULL,
+                 lease_until = NULL,
+               last_code = coalesce(u.last_code, r.last_code), last_detail = coalesce(u.last_detail,
+                 r.last_detail),
                updated_at = $2
-           FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::timestamptz[],
+           FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+             $8::timestamptz[],
                        $9::text[], $10::timestamptz[], $11::text[], $12::text[])
-             AS u (campaign_id, contact_id, state, accepted_at, delivered_at, bounced_at, bounce_class, complained_at,
+             AS u (campaign_id, contact_id, state, accepted_at, delivered_at, bounced_at, bounce_class,
+               complained_at,
                    last_code, last_detail)
            WHERE r.tenant_id = $1 AND r.campaign_id = u.campaign_id AND r.contact_id = u.contact_id""",
         tenant_id,
@@ -171,7 +181,8 @@ async def soft_streaks(tx: Tx, tenant_id: UUID, contact_ids: Iterable[UUID], lea
     rows = await tx.fetch(
         """SELECT e.contact_id
            FROM message_event e
-           WHERE e.tenant_id = $1 AND e.contact_id = ANY($2::uuid[]) AND e.type = 'bounced' AND e.bounce_class = 'soft'
+           WHERE e.tenant_id = $1 AND e.contact_id = ANY($2::uuid[]) AND e.type = 'bounced'
+             AND e.bounce_class = 'soft'
              AND e.occurred_at > coalesce(
                (SELECT max(d.occurred_at) FROM message_event d
                 WHERE d.tenant_id = $1 AND d.contact_id = e.contact_id AND d.type = 'delivered'), '-infinity')
@@ -192,9 +203,11 @@ async def add_issues(
     """Keep rows that could not be applied; how many were not known before."""
     return await tx.affected(
         """INSERT INTO delivery_issue
-             (tenant_id, id, source, kind, reason, record_type, address, inbound_id, row_number, raw, occurred_at,
+             (tenant_id, id, source, kind, reason, record_type, address, inbound_id, row_number, raw,
+               occurred_at,
               created_at, dedupe_key)
-           SELECT $1, u.id, $2, u.kind, u.reason, u.record_type, u.address, $3, u.number, u.raw, u.occurred_at, $4, u.key
+           SELECT $1, u.id, $2, u.kind, u.reason, u.record_type, u.address, $3, u.number, u.raw,
+             u.occurred_at, $4, u.key
            FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[], $11::text[],
                        $12::timestamptz[], $13::bytea[])
              AS u (id, kind, reason, record_type, address, number, raw, occurred_at, key)
@@ -221,7 +234,8 @@ async def issues(
     """Rows that could not be applied, the latest first, those after (created_at, id) `after`."""
     created_at, last_id = after or (None, None)
     rows = await tx.fetch(
-        """SELECT id, source, kind, reason, record_type, address, inbound_id, row_number, raw, occurred_at, created_at
+        """SELECT id, source, kind, reason, record_type, address, inbound_id, row_number, raw,
+           occurred_at, created_at
            FROM delivery_issue
            WHERE tenant_id = $1 AND ($2::text IS NULL OR kind = $2)
              AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))

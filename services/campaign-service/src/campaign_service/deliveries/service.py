@@ -253,7 +253,7 @@ async def apply_mailwizz(tx: Tx, runtime: Runtime, body: str, inbound: Inbound) 
 async def _place_events(
     tx: Tx, runtime: Runtime, events: Sequence[MailWizzEvent]
 ) -> list[RecipientKey | None]:
-    """The recipient of each event: by our reference, else by campaign (our id, or its external name) and address."""
+    """The recipient of each event: by our reference, else by campaign (id or external name) and address."""
     contacts = await repository.contacts_by_address(tx, tx.tenant, (e.address for e in events if e.address))
     campaigns = await repository.campaigns_by_ref(tx, tx.tenant, (e.campaign_ref for e in events))
     keys: list[RecipientKey | None] = []

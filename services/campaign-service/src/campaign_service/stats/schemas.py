@@ -11,7 +11,7 @@ from campaign_service.campaigns.states import Status
 
 
 class Rate(BaseModel):
-    """`rate` is `numerator` per hundred of `denominator`, two decimals; 0 when there is nothing to divide by."""
+    """`rate` is `numerator` per hundred of `denominator`, two decimals; 0 when that is 0."""
 
     numerator: int
     denominator: int
@@ -19,7 +19,7 @@ class Rate(BaseModel):
 
 
 class Counts(BaseModel):
-    """Mails and requests. A mail is delivered or bounced, never both; complaints and unsubscribes stand beside.
+    """Mails and requests. A mail is delivered or bounced, never both; the rest stands beside.
 
     `opens_*` and `clicks_*` count requests by who made them, `unique_*` the people, by human requests alone.
     """
@@ -48,7 +48,7 @@ class Counts(BaseModel):
 
 
 class Rates(BaseModel):
-    """Delivery: delivered of sent. Open, click: people of delivered. Bounce: of sent. Complaint: of delivered."""
+    """Delivery and bounce are of sent; open, click (people), complaint and unsubscribe of delivered."""
 
     delivery: Rate
     open: Rate
@@ -98,7 +98,7 @@ class IssueCount(BaseModel):
 
 
 class EventStats(BaseModel):
-    """What came back. `not_applied` counts rows of delivery webhooks that fit no mail or could not be read."""
+    """What came back. `not_applied` counts webhook rows that fit no mail or could not be read."""
 
     delivered: int
     deferred: int
@@ -136,14 +136,14 @@ class DayFigures(Figures):
 
 
 class Performance(Figures):
-    """The last `days` UTC days, today included, each with its figures; `counts` and `rates` are of them all."""
+    """The last `days` UTC days, today included, each with its figures, and all together."""
 
     days: int
     per_day: list[DayFigures]
 
 
 class IssueOut(BaseModel):
-    """A row of a delivery webhook that was not applied; `raw` is the row as it came, cut at 4,000 characters."""
+    """A webhook row that was not applied; `raw` is the row as it came, cut at 4,000 characters."""
 
     id: UUID
     source: str

@@ -101,7 +101,7 @@ def judge_person(
 
 
 def _in_bursts(clicks: Sequence[Click], link_count: int) -> set[bytes]:
-    """Clicks that lie in some window of time with too many different links. Linear, for robots click a lot."""
+    """Clicks that lie in some window of time with too many different links. Linear: robots click a lot."""
     ordered = sorted(clicks, key=lambda click: click.at)
     inside: Counter[int | None] = Counter()
     found: set[bytes] = set()

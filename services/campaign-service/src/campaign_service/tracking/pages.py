@@ -16,7 +16,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'",
 }
 _TEXTS: dict[PageLanguage, dict[str, str]] = {
     "en": {
@@ -39,10 +40,12 @@ _TEXTS: dict[PageLanguage, dict[str, str]] = {
     },
 }
 _PAGE = """<!doctype html>
-<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{lang}"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
-body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1.5rem;color:#1c2430;background:#fff}}
-button{{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:.4rem;background:#1c4fd8;color:#fff;cursor:pointer}}
+body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1.5rem}}
+body{{color:#1c2430;background:#fff}}
+button{{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:.4rem;background:#1c4fd8;color:#fff}}
 </style></head><body><main><h1>{title}</h1><p>{text}</p>{form}</main></body></html>"""
 _RANGE = re.compile(r"\s*([a-zA-Z]{1,8})(?:-[a-zA-Z0-9-]+)?\s*(?:;\s*q=([0-9.]{1,5}))?\s*")
 

@@ -1,4 +1,4 @@
-"""SQL of hits and unsubscribes. Works in a tenant's transaction and, over several tenants, in a system one."""
+"""SQL of hits and unsubscribes, in a tenant's transaction or, over several tenants, in a system one."""
 
 from __future__ import annotations
 
@@ -32,12 +32,14 @@ def _columns(people: Iterable[Person]) -> tuple[list[UUID], list[UUID], list[UUI
 
 
 async def lock_recipients(tx: Tx, people: Iterable[Person]) -> dict[Person, RecipientRow]:
-    """The recipients there are, locked in the order of their keys so that two batches cannot wait in a ring."""
+    """The recipients there are, locked in the order of their keys, so that no two batches wait in a ring."""
     rows = await tx.fetch(
-        """SELECT tenant_id, campaign_id, contact_id, email, variant, coalesce(delivered_at, accepted_at) AS reached_at,
+        """SELECT tenant_id, campaign_id, contact_id, email, variant, coalesce(delivered_at,
+           accepted_at) AS reached_at,
                   first_opened_at, first_clicked_at
            FROM campaign_recipient
-           WHERE (tenant_id, campaign_id, contact_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]))
+           WHERE (tenant_id, campaign_id, contact_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[],
+             $3::uuid[]))
            ORDER BY tenant_id, campaign_id, contact_id FOR UPDATE""",
         *_columns(people),
     )
@@ -73,7 +75,8 @@ async def clicks_near(tx: Tx, hits: Sequence[Hit]) -> dict[Person, list[Click]]:
         """SELECT tenant_id, campaign_id, contact_id, link_index, occurred_at, verdict, dedupe_key,
                   detail->>'method' AS method
            FROM message_event
-           WHERE (tenant_id, campaign_id, contact_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]))
+           WHERE (tenant_id, campaign_id, contact_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[],
+             $3::uuid[]))
              AND occurred_at BETWEEN $4 AND $5 AND type = 'clicked'
            ORDER BY occurred_at""",
         *_columns(hit.person for hit in hits),
@@ -94,7 +97,8 @@ async def insert_hits(tx: Tx, judged: Sequence[tuple[Hit, Verdict]]) -> set[byte
     ordered = sorted(judged, key=lambda pair: pair[0].dedupe_key)
     rows = await tx.fetch(
         """INSERT INTO message_event
-             (tenant_id, id, campaign_id, contact_id, type, occurred_at, verdict, link_index, detail, dedupe_key)
+             (tenant_id, id, campaign_id, contact_id, type, occurred_at, verdict, link_index, detail,
+               dedupe_key)
            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[],
                                 $7::text[], $8::int[], $9::jsonb[], $10::bytea[])
            ON CONFLICT DO NOTHING RETURNING dedupe_key""",
@@ -150,7 +154,8 @@ async def first_human_click(tx: Tx, person: Person) -> datetime | None:
     """The earliest click on record that is still held to be a person's."""
     found: datetime | None = await tx.fetchval(
         """SELECT min(occurred_at) FROM message_event
-           WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = $3 AND type = 'clicked' AND verdict = 'human'""",
+           WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = $3 AND type = 'clicked'
+             AND verdict = 'human'""",
         *person,
     )
     return found
@@ -163,7 +168,8 @@ async def set_firsts(tx: Tx, firsts: dict[Person, tuple[datetime | None, datetim
         """UPDATE campaign_recipient r SET first_opened_at = u.opened, first_clicked_at = u.clicked
            FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[])
              AS u (tenant_id, campaign_id, contact_id, opened, clicked)
-           WHERE r.tenant_id = u.tenant_id AND r.campaign_id = u.campaign_id AND r.contact_id = u.contact_id""",
+           WHERE r.tenant_id = u.tenant_id AND r.campaign_id = u.campaign_id
+             AND r.contact_id = u.contact_id""",
         [p[0] for p in ordered],
         [p[1] for p in ordered],
         [p[2] for p in ordered],
@@ -181,7 +187,8 @@ async def add_link_clicks(tx: Tx, changes: dict[tuple[UUID, UUID, int], dict[str
                clicks_unknown = clicks_unknown + u.unknown
            FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[])
              AS u (tenant_id, campaign_id, link_index, human, scanner, unknown)
-           WHERE l.tenant_id = u.tenant_id AND l.campaign_id = u.campaign_id AND l.link_index = u.link_index""",
+           WHERE l.tenant_id = u.tenant_id AND l.campaign_id = u.campaign_id
+             AND l.link_index = u.link_index""",
         [key[0] for key in ordered],
         [key[1] for key in ordered],
         [key[2] for key in ordered],

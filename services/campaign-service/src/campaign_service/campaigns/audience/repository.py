@@ -10,6 +10,7 @@ from uuid import UUID
 
 from shared.database import Tx
 
+_MANY_ROWS = 1000
 # Reason of suppression per address: one row each, the wider scope first ('all' sorts before 'marketing').
 _SUPPRESSED = """
   LEFT JOIN (
@@ -123,7 +124,8 @@ async def freeze(
               SELECT c.tenant_id, $3::uuid, c.id, c.email,
                      CASE WHEN $4::text IS NOT NULL THEN $4::text
                           WHEN c.language = ANY($5::text[]) THEN c.language
-                          WHEN split_part(c.language, '-', 1) = ANY($5::text[]) THEN split_part(c.language, '-', 1)
+                          WHEN split_part(c.language, '-', 1) = ANY($5::text[]) THEN
+                            split_part(c.language, '-', 1)
                           ELSE $6::text END,
                      CASE WHEN s.reason IS NULL THEN 'queued' ELSE 'skipped' END,
                      s.reason, $2::timestamptz
@@ -135,4 +137,8 @@ async def freeze(
             FROM frozen""",
         *params,
     )
-    return (row["queued"], row["skipped"]) if row else (0, 0)
+    queued, skipped = (row["queued"], row["skipped"]) if row else (0, 0)
+    if queued + skipped >= _MANY_ROWS:
+        # Else every join with the new rows is planned for a handful until autovacuum comes by.
+        await tx.execute("SELECT refresh_recipient_statistics()")
+    return queued, skipped

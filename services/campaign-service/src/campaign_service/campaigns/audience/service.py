@@ -35,7 +35,7 @@ class AudienceCount:
 async def resolve_tags(
     tx: Tx, tenant_id: UUID, tags_all: list[str], tags_any: list[str], exclude_tags: list[str]
 ) -> Selection:
-    """The ids of the tags. `UnknownTagsError` names each slug that does not exist, for no rule may be dropped."""
+    """The ids of the tags. `UnknownTagsError` names each slug that does not exist: no rule may be dropped."""
     fields = {"tags_all": tags_all, "tags_any": tags_any, "exclude_tags": exclude_tags}
     slugs = {slug for values in fields.values() for slug in values}
     known = await repository.tag_ids(tx, tenant_id, sorted(slugs)) if slugs else {}

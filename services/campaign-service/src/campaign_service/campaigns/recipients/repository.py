@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from shared.database import Tx
+from shared.utils import uuid7
 
-_COLUMNS = """contact_id, variant, email, language, state, attempts, next_attempt_at, possible_repeats, last_code,
-  last_detail, skip_reason, bounce_class, accepted_at, delivered_at, bounced_at, first_opened_at, first_clicked_at,
+_COLUMNS = """contact_id, variant, email, language, state, attempts, next_attempt_at, possible_repeats,
+  last_code,
+  last_detail, skip_reason, bounce_class, accepted_at, delivered_at, bounced_at, first_opened_at,
+    first_clicked_at,
   unsubscribed_at, complained_at, updated_at"""
 
 
@@ -101,14 +105,16 @@ async def requeue(tx: Tx, tenant_id: UUID, campaign_id: UUID, states: Sequence[s
              FOR UPDATE),
            requeued AS (
              UPDATE campaign_recipient r
-             SET state = 'queued', attempts = 0, next_attempt_at = NULL, lease_token = NULL, lease_until = NULL,
+             SET state = 'queued', attempts = 0, next_attempt_at = NULL, lease_token = NULL,
+               lease_until = NULL,
                  accepted_at = NULL, bounced_at = NULL, bounce_class = NULL, updated_at = $4,
                  possible_repeats = r.possible_repeats + (old.state = 'ambiguous')::int
              FROM old
              WHERE r.tenant_id = $1 AND r.campaign_id = $2 AND r.contact_id = old.contact_id
              RETURNING 1),
            facts AS (
-             SELECT (accepted_at AT TIME ZONE 'UTC')::date AS day, 1 AS sent, 0 AS other, 0 AS failed, 0 AS ambiguous,
+             SELECT (accepted_at AT TIME ZONE 'UTC')::date AS day, 1 AS sent, 0 AS other, 0 AS failed,
+               0 AS ambiguous,
                     0 AS repeats
              FROM old WHERE accepted_at IS NOT NULL
              UNION ALL
@@ -177,7 +183,8 @@ async def skip_contacts(
         """WITH gone AS (
              UPDATE campaign_recipient r
              SET state = 'skipped', skip_reason = $3, next_attempt_at = NULL, updated_at = $4
-             WHERE r.tenant_id = $1 AND r.contact_id = ANY($2::uuid[]) AND r.state IN ('queued', 'failed_retry')
+             WHERE r.tenant_id = $1 AND r.contact_id = ANY($2::uuid[]) AND r.state IN ('queued',
+               'failed_retry')
                AND r.campaign_id IN (
                  SELECT id FROM campaign WHERE tenant_id = $1 AND status IN ('sending', 'paused'))
              RETURNING campaign_id),
@@ -209,3 +216,47 @@ async def link_clicks(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> list[dict[s
         campaign_id,
     )
     return [dict(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class TestMail:
+    """A rendered mail and its sender."""
+
+    __test__ = False
+
+    template_id: UUID
+    language: str
+    from_email: str
+    from_name: str | None
+    reply_to: str | None
+    subject: str
+    html: str
+    text: str
+
+
+async def queue_test_mails(
+    tx: Tx, tenant_id: UUID, addresses: Sequence[str], mail: TestMail, user_id: UUID, now: datetime
+) -> list[UUID]:
+    """Put the same mail to several addresses into the queue of single messages; their ids."""
+    ids = [uuid7() for _ in addresses]
+    await tx.execute(
+        """INSERT INTO message
+             (tenant_id, id, template_id, recipient_email, language, from_email, from_name, reply_to, subject,
+              html, text, created_by, created_at, next_attempt_at)
+           SELECT $1, u.id, $4, u.address, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13
+           FROM unnest($2::uuid[], $3::text[]) AS u (id, address)""",
+        tenant_id,
+        ids,
+        list(addresses),
+        mail.template_id,
+        mail.language,
+        mail.from_email,
+        mail.from_name,
+        mail.reply_to,
+        mail.subject,
+        mail.html,
+        mail.text,
+        user_id,
+        now,
+    )
+    return ids

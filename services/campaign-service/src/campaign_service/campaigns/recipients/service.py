@@ -57,6 +57,27 @@ async def progress(tx: Tx, campaign: Campaign, now: datetime) -> ProgressOut:
     )
 
 
+async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, user_id: UUID) -> list[UUID]:
+    """Queue the mail for each address in the lane of single messages; their ids.
+
+    It is rendered as the contact would get it, without tracking, and counts in no figures.
+    """
+    rendered, language, _ = await content.preview(tx, campaign, body.contact_id, body.language)
+    mail = repository.TestMail(
+        template_id=campaign["template_id"],
+        language=language,
+        from_email=campaign["from_email"] or settings_of(runtime).from_email,
+        from_name=campaign["from_name"],
+        reply_to=campaign["reply_to"],
+        subject=f"[Test] {rendered.subject}",
+        html=rendered.html,
+        text=rendered.text,
+    )
+    return await repository.queue_test_mails(
+        tx, campaign["tenant_id"], body.to, mail, user_id, runtime.clock.now()
+    )
+
+
 def csv_cell(value: Any) -> str:
     """One cell as text. What a spreadsheet would run as a formula gets an apostrophe in front."""
     if value is None:
