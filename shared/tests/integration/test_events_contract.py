@@ -290,6 +290,37 @@ async def test_stop_waits_for_running_handlers_and_gives_back_the_rest(lab: Lab,
     await eventually(lambda: len(seen.ids) == 3)
 
 
+async def test_one_bad_event_does_not_hold_up_those_beside_it(
+    lab: Lab, tenant_a: UUID, tenant_b: UUID
+) -> None:
+    tenants: dict[UUID, Any] = {}
+    bad = started(tenant_a, "bad")
+
+    async def handler(ctx: MessageContext) -> None:
+        if ctx.event.id == bad.id:
+            raise PermanentError("bad")
+        await ctx.tx.execute(
+            "INSERT INTO cache_entry (key, value, expires_at) VALUES ($1, '1', now())", str(ctx.event.id)
+        )
+        tenants[ctx.event.id] = await ctx.tx.fetchval("SELECT current_setting('app.tenant_id', true)")
+
+    events = [started((tenant_a, tenant_b, None)[n % 3]) for n in range(90)]
+    waiting = lab.unstarted_bus(Consumer("batched", [TYPE], handler, batch=30))
+    await waiting.start()
+    await eventually(lambda: waiting.transport.can_send)
+    await waiting.stop()
+    publisher = await lab.bus(service="webhook-gateway")
+    await lab.publish(publisher, *events[:45], bad, *events[45:])
+    await eventually(lambda: outbox_is_empty(publisher))
+    bus = await lab.bus(Consumer("batched", [TYPE], handler, batch=30, concurrency=2))
+    await eventually(lambda: len(tenants) == 90)
+    await eventually(bus.dead_letters.list)
+    assert [letter.event.id for letter in await bus.dead_letters.list()] == [bad.id]
+    assert {one.id: str(one.tenant_id or "") for one in events} == {k: v or "" for k, v in tenants.items()}
+    stored = {row["key"] for row in await lab.db.query("SELECT key FROM cache_entry")}
+    assert stored == {str(event.id) for event in events}
+
+
 async def test_a_thousand_events_all_arrive_once(lab: Lab, tenant_a: UUID) -> None:
     seen = Seen()
     bus = await lab.bus(Consumer("many", [TYPE], seen))

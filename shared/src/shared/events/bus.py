@@ -13,6 +13,7 @@ from uuid import UUID
 from shared.database import SimpleDatabase, Tx
 from shared.errors import ConfigurationError, NotFoundError
 from shared.events import catalog, repository
+from shared.events.batching import BatchDispatcher
 from shared.events.consumer import RETRY_DELAYS, Consumer, Dispatcher
 from shared.events.envelope import Event, EventRefusedError, check_tenant
 from shared.events.relay import Relay
@@ -130,9 +131,12 @@ class EventBus:
         await self.transport.start()
         for consumer in self._consumers.values() if consume else ():
             subscription = Subscription(
-                self._subscriber(consumer.name), catalog.expand(tuple(consumer.types)), consumer.concurrency
+                self._subscriber(consumer.name),
+                catalog.expand(tuple(consumer.types)),
+                consumer.concurrency * consumer.batch,
             )
-            dispatcher = Dispatcher(consumer, self._db, self._runtime, self._retry_delays)
+            kind = BatchDispatcher if consumer.batch > 1 else Dispatcher
+            dispatcher = kind(consumer, self._db, self._runtime, self._retry_delays)
             await self.transport.subscribe(subscription, dispatcher)
         self._relay.start()
         self._housekeeper = asyncio.create_task(self._keep_house(), name="inbox retention")

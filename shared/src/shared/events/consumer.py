@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -60,7 +61,9 @@ class Consumer:
     The handler and the note that it ran commit together, so a repeated delivery does nothing. With
     `in_transaction=False` the note is written after the handler returned: it must itself stand repeats.
     `PermanentError` sends the event to the dead letters at once, any other exception is tried again later.
-    `concurrency` is per process.
+    `concurrency` is the number of transactions at once in a process. With `batch` above 1, up to so many
+    waiting events of one tenant share a transaction: many times faster for handlers of one or two short
+    statements. If one of them fails, all are handled again, each by itself.
     """
 
     name: str
@@ -68,37 +71,50 @@ class Consumer:
     handler: Handler
     in_transaction: bool = True
     concurrency: int = 4
+    batch: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.concurrency < 1 or (self.batch > 1 and not self.in_transaction):
+            raise ValueError("batch and concurrency are at least 1; a batch needs the transaction")
 
 
+@dataclass
 class Dispatcher:
     """Runs one consumer's handler for one delivery and says what becomes of it."""
 
-    def __init__(
-        self,
-        consumer: Consumer,
-        db: SimpleDatabase,
-        runtime: Any,
-        retry_delays: Sequence[float] = RETRY_DELAYS,
-    ) -> None:
-        self._consumer = consumer
-        self._db = db
-        self._runtime = runtime
-        self._delays = retry_delays
+    consumer: Consumer
+    db: SimpleDatabase
+    runtime: Any
+    retry_delays: Sequence[float] = RETRY_DELAYS
 
     async def __call__(self, delivery: Delivery) -> Outcome:
-        event, name = delivery.event, self._consumer.name
-        began = time.perf_counter()
-        with logger.set_context(
+        with self.log_context(delivery.event), self.timed():
+            outcome = await self._outcome(delivery)
+        metrics.handled.labels(self.consumer.name, type(outcome).__name__.lower()).inc()
+        return outcome
+
+    def log_context(self, event: Event) -> AbstractContextManager[object]:
+        """What log lines of a handler tell."""
+        return logger.set_context(
             event_id=str(event.id),
             event_type=event.type,
-            consumer=name,
+            consumer=self.consumer.name,
             correlation_id=event.correlation_id,
             traceparent=event.traceparent,
-        ):
-            outcome = await self._outcome(delivery)
-        metrics.handled.labels(name, type(outcome).__name__.lower()).inc()
-        metrics.duration.labels(name).observe(time.perf_counter() - began)
-        return outcome
+        )
+
+    @contextmanager
+    def timed(self, deliveries: int = 1) -> Iterator[None]:
+        """Measure the time of one delivery; of so many handled together, the mean."""
+        began = time.perf_counter()
+        yield
+        seconds = (time.perf_counter() - began) / deliveries
+        for _ in range(deliveries):
+            metrics.duration.labels(self.consumer.name).observe(seconds)
+
+    def transaction(self, event: Event) -> AbstractAsyncContextManager[Tx]:
+        """A transaction of the event's tenant, over all tenants for an event that has none."""
+        return self.db.system_tx() if event.tenant_id is None else self.db.tenant_tx(event.tenant_id)
 
     async def _outcome(self, delivery: Delivery) -> Outcome:
         try:
@@ -112,34 +128,32 @@ class Dispatcher:
         return Done()
 
     def _after_failure(self, delivery: Delivery, error: Exception) -> Outcome:
-        if delivery.attempt >= len(self._delays):
+        if delivery.attempt >= len(self.retry_delays):
             logger.exception("event given up after its last attempt")
             return GiveUp(_describe(error))
-        delay = self._delays[delivery.attempt]
+        delay = self.retry_delays[delivery.attempt]
         logger.warning("event will be tried again", error=error, attempt=delivery.attempt + 1, retry_in=delay)
         return Retry(delay, _describe(error))
 
     async def _handle(self, delivery: Delivery) -> None:
-        event, name = delivery.event, self._consumer.name
-        context = MessageContext(event, self._runtime, name, delivery.attempt)
-        if not self._consumer.in_transaction:
+        event, name = delivery.event, self.consumer.name
+        context = MessageContext(event, self.runtime, name, delivery.attempt)
+        if not self.consumer.in_transaction:
             await self._handle_outside(context)
             return
-        async with self._db.system_tx() as tx:
+        async with self.transaction(event) as tx:
             if not await repository.claim_inbox(tx, name, event.id):
                 logger.debug("event was handled before")
                 return
-            if event.tenant_id is not None:
-                await tx.set_tenant(event.tenant_id)
             context._tx = tx  # noqa: SLF001  # the context is ours
-            await self._consumer.handler(context)
+            await self.consumer.handler(context)
 
     async def _handle_outside(self, context: MessageContext) -> None:
-        async with self._db.system_tx() as tx:
+        async with self.db.system_tx() as tx:
             if await repository.is_in_inbox(tx, context.consumer, context.event.id):
                 return
-        await self._consumer.handler(context)
-        async with self._db.system_tx() as tx:
+        await self.consumer.handler(context)
+        async with self.db.system_tx() as tx:
             await repository.claim_inbox(tx, context.consumer, context.event.id)
 
 

@@ -21,7 +21,10 @@ class TransportError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What one consumer wants. `subscriber` is `<service>.<consumer>`; it lasts when the process is away."""
+    """What one consumer wants. `subscriber` is `<service>.<consumer>`; it lasts when the process is away.
+
+    At most `concurrency` deliveries are being handled at once in this process.
+    """
 
     subscriber: str
     types: tuple[str, ...]

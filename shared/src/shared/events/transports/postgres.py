@@ -31,6 +31,7 @@ LEASE_SECONDS = 60.0
 _CLEAN_UP_SECONDS = 300.0
 _KEEP_DONE_SECONDS = 3600.0
 _SETTLE_TRIES = 5
+_STOP_SECONDS = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -42,8 +43,14 @@ class _Listener:
     is_subscribed: bool = False
 
     @property
+    def most(self) -> int:
+        return max(PREFETCH, 2 * self.subscription.concurrency)
+
+    @property
     def room(self) -> int:
-        return max(0, PREFETCH - len(self.in_flight))
+        """How many more to take; 0 for a few, which are not worth a round trip."""
+        free = self.most - len(self.in_flight)
+        return free if free >= self.most // 2 else 0
 
 
 class PostgresTransport:
@@ -62,6 +69,7 @@ class PostgresTransport:
         self._done: list[tuple[str, UUID]] = []
         self._wake = asyncio.Event()
         self._has_done = asyncio.Event()
+        self._stopped = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_connected = False
         self._draining = False
@@ -86,11 +94,14 @@ class PostgresTransport:
 
     async def stop(self) -> None:
         await self.drain()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        with contextlib.suppress(Exception):
-            await self._finish()
+        self._stopped.set()
+        self._has_done.set()
+        if self._tasks:
+            # Not cancelled at once: that would cut transactions short.
+            _, stuck = await asyncio.wait(self._tasks, timeout=_STOP_SECONDS)
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         self._is_connected = False
 
     async def send(self, events: Sequence[Event], tx: Tx) -> None:
@@ -137,8 +148,7 @@ class PostgresTransport:
         for listener in self._listeners.values():
             if not listener.is_subscribed:
                 await self._register(listener)
-        # Half a prefetch of room is worth a round trip, a few places are not.
-        room = {name: one.room for name, one in self._listeners.items() if one.room >= PREFETCH // 2}
+        room = {name: one.room for name, one in self._listeners.items() if one.room}
         if not room:
             return 0
         async with self._db.system_tx() as tx:
@@ -165,7 +175,7 @@ class PostgresTransport:
             logger.warning("a delivery was not settled and comes again", error=error)
         finally:
             listener.in_flight.pop(event_id, None)
-            if listener.room >= PREFETCH // 2:
+            if listener.room:
                 self._wake.set()
 
     async def _outcome(self, listener: _Listener, delivery: Delivery, claims: int) -> Outcome:
@@ -199,16 +209,24 @@ class PostgresTransport:
                 await repository.bury(tx, subscriber, event_id, outcome.error)
 
     async def _finish_forever(self) -> None:
-        while True:
+        while self._done or not self._stopped.is_set():
             await self._has_done.wait()
             self._has_done.clear()
             try:
                 await self._finish()
             except Exception as error:  # noqa: BLE001  # not removed means handled once more, which the inbox stops
                 logger.warning("handled events could not be removed from the bus", error=error)
+                if self._stopped.is_set():
+                    return
                 await asyncio.sleep(1)
             # Lets the next batch gather while handlers run.
             await asyncio.sleep(0.01)
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait; False when it is time to end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+        return not self._stopped.is_set()
 
     async def _finish(self) -> None:
         done, self._done = self._done, []
@@ -223,8 +241,7 @@ class PostgresTransport:
             raise
 
     async def _extend_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
+        while await self._rest(self._lease / 3):
             for name, listener in self._listeners.items():
                 if listener.in_flight:
                     await self._extend(name, list(listener.in_flight))
@@ -237,8 +254,7 @@ class PostgresTransport:
             logger.warning("the lease of running deliveries could not be extended", error=error)
 
     async def _clean_up_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_CLEAN_UP_SECONDS)
+        while await self._rest(_CLEAN_UP_SECONDS):
             try:
                 await self.clean_up(_KEEP_DONE_SECONDS)
             except Exception as error:  # noqa: BLE001  # it is tried again

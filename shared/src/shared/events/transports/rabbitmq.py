@@ -199,7 +199,7 @@ class RabbitTransport:
         await self._topology.declare_subscription(connection, subscription, server_version(connection))
         channel = connection.channel()
         await channel.initialize()
-        await channel.set_qos(prefetch_count=PREFETCH)
+        await channel.set_qos(prefetch_count=max(PREFETCH, 2 * subscription.concurrency))
         channel.close_callbacks.add(self._consume_link.reconnect)
         raw = await _raw(channel)
         raw.on_consumer_cancel_callbacks.add(self._consume_link.reconnect)
