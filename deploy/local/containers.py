@@ -6,9 +6,17 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from deploy.local.rabbitmq import speaks_amqp
+from deploy.local.state import LocalStackError, wait_until
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 POSTGRES_IMAGE = "postgres:17-bookworm"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
+AMQP_PORT = 5672
 
 
 def asked_for() -> bool:
@@ -35,16 +43,31 @@ def postgres() -> Iterator[str]:
     from testcontainers.postgres import PostgresContainer
 
     server = PostgresContainer(POSTGRES_IMAGE, username="postgres", password="postgres", dbname="postgres")
-    server = server.with_command("postgres -c fsync=off -c full_page_writes=off -c max_connections=300")
-    with server:
+    server.with_command("postgres -c fsync=off -c full_page_writes=off -c max_connections=300")
+    with _started(server):
         yield str(server.get_connection_url(driver=None))
 
 
 @contextlib.contextmanager
 def rabbitmq() -> Iterator[str]:
     """AMQP URL of a throw-away broker."""
-    from testcontainers.rabbitmq import RabbitMqContainer
+    from testcontainers.core.container import DockerContainer
 
-    with RabbitMqContainer(RABBITMQ_IMAGE) as server:
-        host, port = server.get_container_host_ip(), server.get_exposed_port(5672)
+    with _started(DockerContainer(RABBITMQ_IMAGE).with_exposed_ports(AMQP_PORT)) as server:
+        host, port = server.get_container_host_ip(), int(server.get_exposed_port(AMQP_PORT))
+        if not wait_until(lambda: speaks_amqp(port, host), 120, every=0.2):
+            raise LocalStackError("RabbitMQ in its container did not come up")
         yield f"amqp://guest:guest@{host}:{port}/"
+
+
+@contextlib.contextmanager
+def _started(container: DockerContainer) -> Iterator[DockerContainer]:
+    try:
+        container.start()
+    # The client raises whatever its transport, the engine or the image registry gave it.
+    except Exception as error:
+        raise LocalStackError(f"The container of {container.image} could not be started: {error}") from error
+    try:
+        yield container
+    finally:
+        container.stop()
