@@ -20,7 +20,7 @@ from shared.events import catalog, new_event
 from shared.events.consumer import Dispatcher
 from shared.events.transports.base import Delivery, Outcome, Retry
 from shared.models.identity import Role
-from shared.testing import FakeClock, TokenMint
+from shared.testing import FakeClock, TokenMint, runtime_database
 from shared.testing.clients import service_client
 from shared.utils import uuid7
 from shared.web import Runtime
@@ -190,9 +190,10 @@ class Kit:
         """Subject and data of each event of a type, wherever it is on its way."""
         async with self.db.system_tx() as tx:
             rows = await tx.fetch(
-                """SELECT id, subject, data FROM outbox WHERE type = $1
-                   UNION ALL SELECT id, subject, data FROM bus.event WHERE type = $1""",
+                """SELECT id, subject, data FROM outbox WHERE type = $1 AND tenant_id = $2
+                   UNION ALL SELECT id, subject, data FROM bus.event WHERE type = $1 AND tenant_id = $2""",
                 event_type,
+                self.tenant,
             )
         return [dict(row) for row in sorted(rows, key=lambda row: row["id"])]
 
@@ -221,7 +222,7 @@ class Kit:
 
 
 @asynccontextmanager
-async def open_kit(db: SimpleDatabase, mint: TokenMint, tenant: UUID) -> AsyncIterator[Kit]:
+async def open_kit(dsn: str, mint: TokenMint, tenant: UUID) -> AsyncIterator[Kit]:
     """The app in role `api`: nothing is sent and nothing happens by itself."""
     settings = Settings(
         python_env="test",
@@ -232,14 +233,20 @@ async def open_kit(db: SimpleDatabase, mint: TokenMint, tenant: UUID) -> AsyncIt
     )
     clock = FakeClock(datetime.now(UTC))
     app = create_app(settings)
-    async with service_client(app, db, mint, clock) as client:
-        await _keep_events(db)
-        yield Kit(client, app.state.runtime, db, mint, clock, tenant)
+    db = runtime_database(dsn, "campaign")
+    await db.connect()
+    try:
+        async with service_client(app, db, mint, clock) as client:
+            await _keep_events(db)
+            yield Kit(client, app.state.runtime, db, mint, clock, tenant)
+    finally:
+        await db.close()
 
 
 async def _keep_events(db: SimpleDatabase) -> None:
     """Somebody listens to everything, so that the bus keeps it."""
     async with db.system_tx() as tx:
         await tx.execute(
-            "INSERT INTO bus.subscription SELECT 'test.reader', unnest($1::text[])", [*catalog.CATALOG]
+            "INSERT INTO bus.subscription SELECT 'test.reader', unnest($1::text[]) ON CONFLICT DO NOTHING",
+            [*catalog.CATALOG],
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +11,9 @@ from fastapi.routing import APIRoute
 from campaign_service.campaigns import routes as campaigns
 from campaign_service.campaigns.recipients import routes as recipients
 from campaign_service.stats import routes as stats
-from shared.testing import TokenMint
-from shared.testing.plugin import OpenDatabase
 from shared.utils import uuid7
 
-from .campaigns_kit import Kit, open_kit
+from .campaigns_kit import Kit
 
 ROOT = "/api/v2/campaigns/{tenant_id}"
 ONE = f"{ROOT}/{{campaign_id}}"
@@ -49,12 +46,6 @@ CASES: dict[str, tuple[str, int, Any]] = {
     f"GET {FIGURES}/overview": ("viewer", 200, None),
     f"GET {FIGURES}/performance": ("viewer", 200, None),
 }
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
 
 
 def test_every_route_has_a_case() -> None:

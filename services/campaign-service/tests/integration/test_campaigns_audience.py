@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from campaign_service.campaigns.audience import repository, service
 from campaign_service.campaigns.audience.repository import Languages, Selection
 from shared.database import SimpleDatabase, Tx
-from shared.testing import TokenMint, fresh_database, runtime_database
-from shared.testing.plugin import OpenDatabase
+from shared.testing import fresh_database, runtime_database
 from shared.utils import uuid7
 
-from .campaigns_kit import Kit, open_kit
+from .campaigns_kit import Kit
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STATUSES = ("valid", "valid", "valid", "pending", "invalid", "blacklisted", "unsubscribed")
@@ -199,12 +198,6 @@ async def add_campaign(tx: Tx, tenant: UUID) -> UUID:
         template,
     )
     return campaign
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
 
 
 async def test_the_audience_is_counted_with_its_reasons_and_a_sample(kit: Kit) -> None:

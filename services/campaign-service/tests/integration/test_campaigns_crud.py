@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from shared.testing import TokenMint
-from shared.testing.plugin import OpenDatabase
 from shared.utils import uuid7
 
-from .campaigns_kit import Kit, open_kit
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
+from .campaigns_kit import Kit
 
 
 async def test_a_campaign_is_created_read_changed_and_deleted(kit: Kit) -> None:

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
 from campaign_service.campaigns import service
-from campaign_service.campaigns.scheduler import start_due
 from campaign_service.suppressions.repository import NewSuppression, add_many
-from shared.testing import TokenMint
-from shared.testing.plugin import OpenDatabase
 
-from .campaigns_kit import Kit, open_kit
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
+from .campaigns_kit import Kit
 
 
 async def set_states(kit: Kit, campaign_id: UUID, *states: str) -> None:
@@ -199,47 +189,6 @@ async def test_retry_takes_the_failed_and_on_request_the_ambiguous(kit: Kit) -> 
     retried = (await kit.recipients(campaign_id))[1]
     assert (retried["state"], retried["possible_repeats"]) == ("queued", 1)
     assert await kit.counts(campaign_id) == {"repeats": 1}
-
-
-async def test_a_schedule_fires_once_when_it_is_due(kit: Kit) -> None:
-    await kit.add_contacts(2)
-    campaign = await kit.create()
-    at = kit.clock.now() + timedelta(hours=1)
-    scheduled = await kit.ok("POST", f"/{campaign['id']}/schedule", json={"scheduled_at": at.isoformat()})
-    assert scheduled["status"] == "scheduled"
-    assert not await start_due(kit.runtime)
-    kit.clock.advance(3601)
-    assert await start_due(kit.runtime)
-    assert not await start_due(kit.runtime)
-    assert (await kit.ok("GET", f"/{campaign['id']}"))["status"] == "sending"
-    assert len(await kit.recipients(campaign["id"])) == 2
-
-
-async def test_a_schedule_that_was_missed_by_too_much_goes_back_to_draft(kit: Kit) -> None:
-    await kit.add_contacts(1)
-    at = (kit.clock.now() + timedelta(hours=1)).isoformat()
-    campaign = await kit.create(scheduled_at=at, max_lateness_seconds=600)
-    await kit.ok("POST", f"/{campaign['id']}/schedule")
-    kit.clock.advance(3600 + 601)
-    assert await start_due(kit.runtime)
-    stored = await kit.ok("GET", f"/{campaign['id']}")
-    assert stored["status"] == "draft"
-    assert "missed" in stored["status_reason"]
-    assert await kit.recipients(campaign["id"]) == []
-
-
-async def test_a_schedule_that_cannot_start_says_why(kit: Kit) -> None:
-    at = (kit.clock.now() + timedelta(hours=1)).isoformat()
-    campaign = await kit.create(scheduled_at=at)
-    await kit.ok("POST", f"/{campaign['id']}/schedule")
-    kit.clock.advance(3700)
-    assert await start_due(kit.runtime)
-    stored = await kit.ok("GET", f"/{campaign['id']}")
-    assert (stored["status"], stored["status_reason"]) == (
-        "draft",
-        "could not start: Nobody would get this mail",
-    )
-    assert not await start_due(kit.runtime)
 
 
 async def test_schedules_lie_in_the_future_and_can_be_taken_away(kit: Kit) -> None:

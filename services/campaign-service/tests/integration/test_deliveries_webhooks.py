@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from shared.events.transports.base import Done, GiveUp
-from shared.testing import TokenMint
-from shared.testing.plugin import OpenDatabase
 from shared.utils import uuid7
 
-from .campaigns_kit import FIREFOX, Kit, open_kit
+from .campaigns_kit import FIREFOX, Kit
 
 HEADER = "type,timeLogged,orig,rcpt,dsnAction,dsnStatus,dsnDiag,bounceCat,jobId,envId,feedbackType"
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
 
 
 def line(kit: Kit, kind: str, minutes: float = 1, **cells: str) -> str:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
-from shared.testing import TokenMint
-from shared.testing.plugin import OpenDatabase
-
-from .campaigns_kit import FIREFOX, Kit, open_kit
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
+from .campaigns_kit import FIREFOX, Kit
 
 
 async def a_known_campaign(kit: Kit) -> UUID:

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 
-from shared.testing import TokenMint
-from shared.testing.plugin import OpenDatabase
 from shared.utils import uuid7
 
-from .campaigns_kit import FIREFOX, Kit, open_kit
+from .campaigns_kit import FIREFOX, Kit
 
 BROWSER = {"User-Agent": FIREFOX, "X-Forwarded-For": "203.0.113.9"}
-
-
-@pytest.fixture
-async def kit(open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
-    async with open_kit(await open_database("campaign"), mint, tenant_a) as opened:
-        yield opened
 
 
 async def mailed(kit: Kit, contacts: int = 1) -> tuple[UUID, list[str]]:

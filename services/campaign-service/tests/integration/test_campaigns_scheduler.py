@@ -1,0 +1,57 @@
+"""Schedules work over all tenants, so these tests have a database to themselves."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from campaign_service.campaigns.scheduler import start_due
+
+from .campaigns_kit import Kit
+
+
+@pytest.fixture
+def kit(lone_kit: Kit) -> Kit:
+    return lone_kit
+
+
+async def test_a_schedule_fires_once_when_it_is_due(kit: Kit) -> None:
+    await kit.add_contacts(2)
+    campaign = await kit.create()
+    at = kit.clock.now() + timedelta(hours=1)
+    scheduled = await kit.ok("POST", f"/{campaign['id']}/schedule", json={"scheduled_at": at.isoformat()})
+    assert scheduled["status"] == "scheduled"
+    assert not await start_due(kit.runtime)
+    kit.clock.advance(3601)
+    assert await start_due(kit.runtime)
+    assert not await start_due(kit.runtime)
+    assert (await kit.ok("GET", f"/{campaign['id']}"))["status"] == "sending"
+    assert len(await kit.recipients(campaign["id"])) == 2
+
+
+async def test_a_schedule_that_was_missed_by_too_much_goes_back_to_draft(kit: Kit) -> None:
+    await kit.add_contacts(1)
+    at = (kit.clock.now() + timedelta(hours=1)).isoformat()
+    campaign = await kit.create(scheduled_at=at, max_lateness_seconds=600)
+    await kit.ok("POST", f"/{campaign['id']}/schedule")
+    kit.clock.advance(3600 + 601)
+    assert await start_due(kit.runtime)
+    stored = await kit.ok("GET", f"/{campaign['id']}")
+    assert stored["status"] == "draft"
+    assert "missed" in stored["status_reason"]
+    assert await kit.recipients(campaign["id"]) == []
+
+
+async def test_a_schedule_that_cannot_start_says_why(kit: Kit) -> None:
+    at = (kit.clock.now() + timedelta(hours=1)).isoformat()
+    campaign = await kit.create(scheduled_at=at)
+    await kit.ok("POST", f"/{campaign['id']}/schedule")
+    kit.clock.advance(3700)
+    assert await start_due(kit.runtime)
+    stored = await kit.ok("GET", f"/{campaign['id']}")
+    assert (stored["status"], stored["status_reason"]) == (
+        "draft",
+        "could not start: Nobody would get this mail",
+    )
+    assert not await start_due(kit.runtime)
