@@ -33,6 +33,9 @@ SYSTEM_TABLES = {
     "job_schedule": "of the installation",
     "job_schedule_run": "of the installation",
     "queue_control": "of the installation",
+    "login_throttle": "keys are digests of addresses",
+    "signing_key": "of the installation",
+    "revoked_session": "random ids alone",
 }
 # Their tenant may be null (a job of the installation), and the policy hides such rows from every tenant.
 OPTIONAL_TENANT = {"job", "job_log"}

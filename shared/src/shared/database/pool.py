@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,6 +32,13 @@ async def _prepare_connection(connection: Any) -> None:
     """json and jsonb are Python objects on both sides."""
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, encoder=_to_json, decoder=orjson.loads, schema="pg_catalog")
+
+
+async def _roll_back(connection: Any) -> None:
+    """Also when a cancelled BEGIN may still be under way: asyncpg waits for it before the next command."""
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK")
 
 
 async def _keep_session(_: Any) -> None:
@@ -99,8 +107,7 @@ class SimpleDatabase:
                 yield tx
                 await connection.execute("COMMIT")
             except BaseException:
-                if not connection.is_closed() and connection.is_in_transaction():
-                    await connection.execute("ROLLBACK")
+                await _roll_back(connection)
                 raise
         for hook in tx.after_commit:
             hook()

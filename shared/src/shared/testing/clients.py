@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, Protocol
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter
+from starlette.datastructures import State
 
 from shared.database import SimpleDatabase
 from shared.testing.identities import TokenMint
@@ -14,9 +16,19 @@ from shared.utils.clock import Clock, SystemClock
 from shared.web.runtime import Overrides
 
 
+class ServableApp(Protocol):
+    """A FastAPI app, or what stands in front of one."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def router(self) -> APIRouter: ...
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+
 @asynccontextmanager
 async def service_client(
-    app: FastAPI, db: SimpleDatabase, mint: TokenMint, clock: Clock | None = None
+    app: ServableApp, db: SimpleDatabase, mint: TokenMint, clock: Clock | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The app, started on `db`, its tokens checked against `mint`; a client that talks to it in-process."""
     app.state.overrides = Overrides(db=db, fetch_jwks=mint.fetch_jwks, clock=clock or SystemClock())
