@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 
 class HttpMetrics:
@@ -11,7 +10,6 @@ class HttpMetrics:
 
     def __init__(self, service: str) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
         self.requests = Counter(
             "tidings_http_requests_total",
             "Requests answered",
@@ -30,4 +28,5 @@ class HttpMetrics:
         self.seconds.labels(route).observe(seconds)
 
     def render(self) -> bytes:
-        return generate_latest(self.registry)
+        """This app's figures, then those of the process: events, jobs, memory."""
+        return generate_latest(self.registry) + generate_latest(REGISTRY)
