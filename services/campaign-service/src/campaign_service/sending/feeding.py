@@ -54,14 +54,16 @@ class Feeder:
         async with self._runtime.db.system_tx() as tx:
             keys = await repository.sending_campaigns(tx)
         self._turn += 1
-        fed = False
+        fed, begun = False, asyncio.get_running_loop().time()
         batch = max(self._limits.window, self._limits.batch // max(1, len({key.tenant_id for key in keys})))
         for key in in_turns(keys, self._turn):
             if self._stop.is_set():
                 break
             fed = await self._feed(key, batch) or fed
         if not fed:
-            await asyncio.sleep(_IDLE_SECONDS)
+            # looking costs more the larger the campaigns are that wait for a retry
+            cost = asyncio.get_running_loop().time() - begun
+            await asyncio.sleep(max(_IDLE_SECONDS, 20 * cost))
 
     async def _feed(self, key: CampaignKey, batch: int) -> bool:
         """Claims and queues one batch; False when the campaign had nobody to claim."""

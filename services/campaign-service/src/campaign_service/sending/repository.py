@@ -1,7 +1,13 @@
-"""SQL of the sender. Each statement moves a whole batch; the write of an outcome is fenced by its lease."""
+"""SQL of the sender. Each statement moves a whole batch; the write of an outcome is fenced by its lease.
+
+A campaign frozen a second ago has no statistics, and the planner takes it for one row. So each statement is
+written to leave it one way only: rows by the primary key (`= ANY`), no join that could read the whole
+campaign, no condition on `state` from which a partial index would follow.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +19,8 @@ from shared.database import Tx
 from .model import CampaignKey, Claimed, Result
 
 _FRESH = "next_attempt_at IS NULL AND ($6::uuid IS NULL OR contact_id > $6::uuid)"
+_COUNTED = ("sent", "bounced_hard", "bounced_soft", "failed", "ambiguous", "deferred")
+_FIGURES = {name: name for name in _COUNTED} | {"accepted": "sent"}
 _DUE = "next_attempt_at <= $4 AND $6::uuid IS NULL"
 
 
@@ -36,21 +44,20 @@ async def claim_fresh(
     tx: Tx, key: CampaignKey, token: UUID, lease: float, now: datetime, limit: int, after: UUID | None
 ) -> tuple[list[Claimed], UUID | None]:
     """Lease up to `limit` waiting recipients behind `after`; they and the last id seen (None: none left)."""
-    return await _claim(tx, _FRESH, "contact_id", key, token, lease, now, limit, after)
+    return await _claim(tx, _FRESH, key, token, lease, now, limit, after)
 
 
 async def claim_due(
     tx: Tx, key: CampaignKey, token: UUID, lease: float, now: datetime, limit: int
 ) -> list[Claimed]:
     """Lease recipients whose next attempt is due, the longest waiting first."""
-    rows, _ = await _claim(tx, _DUE, "next_attempt_at, contact_id", key, token, lease, now, limit, None)
+    rows, _ = await _claim(tx, _DUE, key, token, lease, now, limit, None)
     return rows
 
 
 async def _claim(
     tx: Tx,
     condition: str,
-    order: str,
     key: CampaignKey,
     token: UUID,
     lease: float,
@@ -58,6 +65,8 @@ async def _claim(
     limit: int,
     after: UUID | None,
 ) -> tuple[list[Claimed], UUID | None]:
+    # in the order of the claim index, or the planner sorts the whole campaign for each batch
+    await tx.execute("SET LOCAL enable_sort = off")
     rows = await tx.fetch(
         f"""WITH picked AS (
               SELECT contact_id FROM campaign_recipient
@@ -65,34 +74,25 @@ async def _claim(
                 AND {condition}
                 AND EXISTS (SELECT 1 FROM campaign c
                             WHERE c.tenant_id = $1 AND c.id = $2 AND c.status = 'sending')
-              ORDER BY {order} LIMIT $5 FOR UPDATE SKIP LOCKED),
-            known AS (
-              SELECT p.contact_id, c.first_name, c.last_name, c.country, c.custom_fields,
-                coalesce(s.reason, CASE WHEN c.id IS NULL THEN 'contact_deleted'
-                                        WHEN c.status <> 'valid' THEN c.status END) AS skip_reason
-              FROM picked p
-              LEFT JOIN contact c ON c.tenant_id = $1 AND c.id = p.contact_id
-              LEFT JOIN LATERAL (
-                SELECT reason FROM suppression
-                WHERE tenant_id = $1 AND channel = 'email' AND address_lower = c.email_lower
-                  AND (expires_at IS NULL OR expires_at > $4)
-                ORDER BY scope LIMIT 1) s ON true),
+              ORDER BY next_attempt_at NULLS FIRST, contact_id LIMIT $5 FOR UPDATE SKIP LOCKED),
             claimed AS (
-              UPDATE campaign_recipient r
-              SET state = CASE WHEN k.skip_reason IS NULL THEN 'leased' ELSE 'skipped' END,
-                  skip_reason = k.skip_reason, next_attempt_at = NULL, updated_at = $4,
-                  lease_token = CASE WHEN k.skip_reason IS NULL THEN $3::uuid END,
-                  lease_until = CASE WHEN k.skip_reason IS NULL THEN now() + make_interval(secs => $7) END
-              FROM known k
-              WHERE r.tenant_id = $1 AND r.campaign_id = $2 AND r.contact_id = k.contact_id
-              RETURNING r.contact_id, r.variant, r.email, r.language, r.attempts, r.possible_repeats,
-                        r.skip_reason, k.first_name, k.last_name, k.country, k.custom_fields),
-            counted AS (
-              INSERT INTO campaign_stats AS s (tenant_id, campaign_id, day, skipped)
-              SELECT $1, $2, ($4 AT TIME ZONE 'UTC')::date, count(*) FROM claimed
-              WHERE skip_reason IS NOT NULL HAVING count(*) > 0
-              ON CONFLICT (tenant_id, campaign_id, day) DO UPDATE SET skipped = s.skipped + excluded.skipped)
-            SELECT * FROM claimed ORDER BY contact_id""",
+              UPDATE campaign_recipient
+              SET state = 'leased', next_attempt_at = NULL, lease_token = $3,
+                  lease_until = now() + make_interval(secs => $7)
+              WHERE tenant_id = $1 AND campaign_id = $2
+                AND contact_id = ANY(ARRAY(SELECT contact_id FROM picked))
+              RETURNING contact_id, variant, email, language, attempts, possible_repeats)
+            SELECT r.*, c.first_name, c.last_name, c.country, c.custom_fields,
+                   coalesce(s.reason, CASE WHEN c.id IS NULL THEN 'contact_deleted'
+                                           WHEN c.status <> 'valid' THEN c.status END) AS skip_reason
+            FROM claimed r
+            LEFT JOIN LATERAL (
+              SELECT * FROM contact WHERE tenant_id = $1 AND id = r.contact_id LIMIT 1) c ON true
+            LEFT JOIN LATERAL (
+              SELECT reason FROM suppression
+              WHERE tenant_id = $1 AND channel = 'email' AND address_lower = c.email_lower
+                AND (expires_at IS NULL OR expires_at > $4)
+              ORDER BY scope LIMIT 1) s ON true""",
         key.tenant_id,
         key.campaign_id,
         token,
@@ -101,8 +101,30 @@ async def _claim(
         after,
         lease,
     )
+    skipped = [row for row in rows if row["skip_reason"] is not None]
+    if skipped:
+        await _skip(tx, key, {row["contact_id"]: row["skip_reason"] for row in skipped}, now)
     leased = [_claimed(row) for row in rows if row["skip_reason"] is None]
-    return leased, rows[-1]["contact_id"] if rows else None
+    return leased, max((row["contact_id"] for row in rows), default=None)
+
+
+async def _skip(tx: Tx, key: CampaignKey, reasons: dict[UUID, str], now: datetime) -> None:
+    """Recipients just leased who may not get mail any more, and their figure."""
+    await tx.execute(
+        """WITH gone AS (
+             UPDATE campaign_recipient
+             SET state = 'skipped', skip_reason = ($4::text[])[array_position($3::uuid[], contact_id)],
+                 lease_token = NULL, lease_until = NULL, updated_at = $5
+             WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = ANY($3::uuid[]))
+           INSERT INTO campaign_stats AS s (tenant_id, campaign_id, day, skipped)
+           VALUES ($1, $2, ($5 AT TIME ZONE 'UTC')::date, cardinality($3))
+           ON CONFLICT (tenant_id, campaign_id, day) DO UPDATE SET skipped = s.skipped + excluded.skipped""",
+        key.tenant_id,
+        key.campaign_id,
+        list(reasons),
+        list(reasons.values()),
+        now,
+    )
 
 
 def _claimed(row: Any) -> Claimed:
@@ -131,7 +153,7 @@ async def mark_attempting(
         """UPDATE campaign_recipient
            SET state = 'attempting', lease_until = now() + make_interval(secs => $5)
            WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = ANY($4::uuid[])
-             AND state = 'leased' AND lease_token = $3 AND lease_until > now()
+             AND lease_token = $3 AND lease_until > now()
              AND EXISTS (SELECT 1 FROM campaign c
                          WHERE c.tenant_id = $1 AND c.id = $2 AND c.status = 'sending')
            RETURNING contact_id""",
@@ -149,7 +171,7 @@ async def renew(tx: Tx, key: CampaignKey, token: UUID, contact_ids: Sequence[UUI
     return await tx.affected(
         """UPDATE campaign_recipient SET lease_until = now() + make_interval(secs => $5)
            WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = ANY($4::uuid[])
-             AND state = 'attempting' AND lease_token = $3""",
+             AND lease_token = $3""",
         key.tenant_id,
         key.campaign_id,
         token,
@@ -179,48 +201,63 @@ async def record(tx: Tx, key: CampaignKey, results: Sequence[Result], now: datet
 
     The rest was heard of elsewhere meanwhile (a delivery report, an expired lease): that record stands.
     """
+    groups: defaultdict[tuple[Any, ...], list[Result]] = defaultdict(list)
+    for result in results:
+        groups[result.token, result.state, result.code, result.counts_attempt, result.deferred].append(result)
+    ours: set[UUID] = set()
+    figures: Counter[str] = Counter()
+    for group in groups.values():
+        written = await _record_alike(tx, key, group, now)
+        ours |= written
+        figures[_FIGURES.get(group[0].state, "")] += len(written)
+        figures["deferred"] += len(written) if group[0].deferred else 0
+    if any(figures[name] for name in _COUNTED):
+        await _count(tx, key, figures, now)
+    return ours
+
+
+async def _record_alike(tx: Tx, key: CampaignKey, group: Sequence[Result], now: datetime) -> set[UUID]:
+    first = group[0]
     rows = await tx.fetch(
-        """WITH done AS (
-             UPDATE campaign_recipient r
-             SET state = u.state, lease_token = NULL, lease_until = NULL, attempts = r.attempts + u.counted,
-                 next_attempt_at = u.next_attempt_at, last_code = u.code, last_detail = u.detail,
-                 updated_at = $3,
-                 accepted_at = CASE WHEN u.state = 'accepted' THEN $3::timestamptz END,
-                 bounced_at = CASE WHEN u.state LIKE 'bounced%' THEN $3::timestamptz END,
-                 bounce_class = CASE u.state WHEN 'bounced_hard' THEN 'hard'
-                                             WHEN 'bounced_soft' THEN 'soft' END
-             FROM unnest($4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[], $9::text[],
-                         $10::timestamptz[], $11::boolean[])
-               AS u (contact_id, token, state, counted, code, detail, next_attempt_at, deferred)
-             WHERE r.tenant_id = $1 AND r.campaign_id = $2 AND r.contact_id = u.contact_id
-               AND r.lease_token = u.token AND r.state = 'attempting'
-             RETURNING r.contact_id, r.state, u.deferred),
-           counted AS (
-             INSERT INTO campaign_stats AS s
-               (tenant_id, campaign_id, day, sent, bounced_hard, bounced_soft, failed, ambiguous, deferred)
-             SELECT $1, $2, ($3 AT TIME ZONE 'UTC')::date,
-               count(*) FILTER (WHERE state = 'accepted'), count(*) FILTER (WHERE state = 'bounced_hard'),
-               count(*) FILTER (WHERE state = 'bounced_soft'), count(*) FILTER (WHERE state = 'failed'),
-               count(*) FILTER (WHERE state = 'ambiguous'), count(*) FILTER (WHERE deferred)
-             FROM done HAVING count(*) > 0
-             ON CONFLICT (tenant_id, campaign_id, day) DO UPDATE SET
-               sent = s.sent + excluded.sent, bounced_hard = s.bounced_hard + excluded.bounced_hard,
-               bounced_soft = s.bounced_soft + excluded.bounced_soft, failed = s.failed + excluded.failed,
-               ambiguous = s.ambiguous + excluded.ambiguous, deferred = s.deferred + excluded.deferred)
-           SELECT contact_id FROM done""",
+        """UPDATE campaign_recipient
+           SET state = $5::text, attempts = attempts + $6::int, last_code = $7::text,
+               lease_token = NULL, lease_until = NULL, updated_at = $8::timestamptz,
+               last_detail = ($9::text[])[array_position($4::uuid[], contact_id)],
+               next_attempt_at = CASE WHEN $5 = 'failed_retry'
+                 THEN ($10::timestamptz[])[array_position($4::uuid[], contact_id)] END,
+               accepted_at = CASE WHEN $5 = 'accepted' THEN $8::timestamptz END,
+               bounced_at = CASE WHEN $5 LIKE 'bounced%' THEN $8::timestamptz END,
+               bounce_class = CASE $5 WHEN 'bounced_hard' THEN 'hard' WHEN 'bounced_soft' THEN 'soft' END
+           WHERE tenant_id = $1 AND campaign_id = $2 AND lease_token = $3 AND contact_id = ANY($4)
+           RETURNING contact_id""",
+        key.tenant_id,
+        key.campaign_id,
+        first.token,
+        [result.contact_id for result in group],
+        first.state,
+        int(first.counts_attempt),
+        first.code,
+        now,
+        [result.detail for result in group],
+        [result.next_attempt_at for result in group],
+    )
+    return {row["contact_id"] for row in rows}
+
+
+async def _count(tx: Tx, key: CampaignKey, figures: Counter[str], now: datetime) -> None:
+    await tx.execute(
+        """INSERT INTO campaign_stats AS s
+             (tenant_id, campaign_id, day, sent, bounced_hard, bounced_soft, failed, ambiguous, deferred)
+           VALUES ($1, $2, ($3::timestamptz AT TIME ZONE 'UTC')::date, $4, $5, $6, $7, $8, $9)
+           ON CONFLICT (tenant_id, campaign_id, day) DO UPDATE SET
+             sent = s.sent + excluded.sent, bounced_hard = s.bounced_hard + excluded.bounced_hard,
+             bounced_soft = s.bounced_soft + excluded.bounced_soft, failed = s.failed + excluded.failed,
+             ambiguous = s.ambiguous + excluded.ambiguous, deferred = s.deferred + excluded.deferred""",
         key.tenant_id,
         key.campaign_id,
         now,
-        [r.contact_id for r in results],
-        [r.token for r in results],
-        [r.state for r in results],
-        [int(r.counts_attempt) for r in results],
-        [r.code for r in results],
-        [r.detail for r in results],
-        [r.next_attempt_at for r in results],
-        [r.deferred for r in results],
+        *(figures[name] for name in _COUNTED),
     )
-    return {row["contact_id"] for row in rows}
 
 
 async def add_events(
