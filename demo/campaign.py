@@ -73,7 +73,7 @@ def send(story: Story) -> None:
     again = story.gateway.post(story.campaign_path("/send"), headers={"Idempotency-Key": f"send-{story.run}"})
     story.report.check("asking twice with one Idempotency-Key", answer, again)
     done = wait_for(
-        lambda: _progress(story), lambda seen: seen["status"] in _SENT, what="the campaign", seconds=300
+        lambda: _progress(story), lambda seen: seen["status"] in _SENT, what="the campaign", seconds=60
     )
     seconds = time.monotonic() - began
     story.report.say(

@@ -163,12 +163,16 @@ class MailCatcher:
 def wait_for(
     look: Callable[[], T], done: Callable[[T], bool], *, what: str, seconds: float, every: float = 0.3
 ) -> T:
-    """Look again and again until `done`. Raises `TooLateError` with what was seen last."""
-    deadline = time.monotonic() + seconds
+    """Look until `done`. Raises `TooLateError` when nothing has changed for so many seconds."""
+    last: T | None = None
+    deadline = 0.0
     while True:
         seen = look()
         if done(seen):
             return seen
-        if time.monotonic() > deadline:
-            raise TooLateError(f"{what}: not after {seconds:.0f} s; last seen: {seen}")
+        now = time.monotonic()
+        if seen != last:
+            last, deadline = seen, now + seconds
+        if now > deadline:
+            raise TooLateError(f"{what}: nothing has changed for {seconds:.0f} s; last seen: {seen}")
         time.sleep(every)

@@ -86,7 +86,7 @@ def _upload(story: Story) -> tuple[dict[str, Any], dict[str, Any]]:
         look,
         lambda state: state["status"] not in ("pending", "running"),
         what="the import",
-        seconds=180,
+        seconds=60,
     )
     story.report.check("import is complete", "completed", done["status"])
     return accepted, done
