@@ -96,6 +96,9 @@ async def test_job_is_followed_and_requeued_and_its_failure_becomes_a_dead_lette
     replayed = await client.post(f"{dead}/{letter['id']}/replay", headers=SERVICE)
     assert replayed.json()["data"] == {"replayed": 1}
 
+    metrics = (await client.get("/metrics")).text
+    assert 'tidings_job_attempts_total{outcome="failed_permanent",type="test.fail"}' in metrics
+    assert 'tidings_events_handled_total{consumer="refuser",outcome="giveup"}' in metrics
     assert (await client.post(f"{path}/{job_id}/requeue", headers=headers)).json()["data"]["attempt"] == 0
 
 
