@@ -44,6 +44,7 @@ def test_breach_in_a_service_is_found(text: str, rule: str) -> None:
         "async def f(lock):\n    await lock.acquire()\n",
         "async def f(tx):\n    await tx.execute(statement)\n",
         "import asyncio\n",
+        "async def f(tx):\n    await tx.execute('SET LOCAL synchronous_commit = off')\n",
         "x = 1\n" * 400,
     ],
 )

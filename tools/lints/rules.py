@@ -16,7 +16,7 @@ _SQL = re.compile(
     r"|WITH\s+(RECURSIVE\s+)?\w+(\s*\([\w\s,]*\))?\s+AS\s+(NOT\s+)?(MATERIALIZED\s*)?\()"
 )
 _TENANT_SETTING = re.compile(r"\bSET\s+(LOCAL\s+|SESSION\s+)?app\.|set_config\(\s*'app\.", re.IGNORECASE)
-_SET = re.compile(r"\s*(SET|RESET)\s", re.IGNORECASE)
+_SET = re.compile(r"\s*(SET\s+(?!LOCAL\b)|RESET\s)", re.IGNORECASE)
 _POOL = re.compile(r"pool|database|\bdb\b|connection", re.IGNORECASE)
 _INDEX = re.compile(r"^\s*(-i\b|--(extra-)?index-url|--find-links|-f\b|--trusted-host)|https?://")
 
@@ -94,7 +94,10 @@ def tenant_settings(module: Module) -> Iterator[Violation]:
 
 
 def session_settings(module: Module) -> Iterator[Violation]:
-    """No `execute("SET …")`: pooled connections would carry the setting to the next user."""
+    """No `execute("SET …")`: pooled connections would carry the setting to the next user.
+
+    `SET LOCAL` ends with the transaction and is fine (except for the tenant, see above).
+    """
     if not module.is_product or module.is_database_layer:
         return
     for node in ast.walk(module.tree):
