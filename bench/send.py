@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -53,8 +54,8 @@ PARAGRAPH = (
     "to order and sent within three days. As a customer from {{ contact.country }} you pay no postage.</p>\n"
 )
 HTML = f"""<!doctype html><html><head><title>Spring</title>
-<style>p {{ color: #333; font: 15px/1.5 sans-serif }} a {{ color: #06c }} .box {{ padding: 12px }}</style></head>
-<body><h1>Hello {{{{ first_name | default: "friend" }}}} {{{{ last_name }}}}</h1>
+<style>p {{ color: #333; font: 15px/1.5 sans-serif }} a {{ color: #06c }} .box {{ padding: 12px }}</style>
+</head><body><h1>Hello {{{{ first_name | default: "friend" }}}} {{{{ last_name }}}}</h1>
 {PARAGRAPH * 10}
 <p class="box"><a href="https://shop.example.com/frames?season=spring&amp;src=mail">Frames</a>
 <a href="https://shop.example.com/prints">Prints</a> <a href="https://shop.example.com/albums">Albums</a>
@@ -167,7 +168,8 @@ async def seed(db: SimpleDatabase, recipients: int) -> tuple[UUID, UUID]:
     tenant, template = uuid7(), uuid7()
     async with db.tenant_tx(tenant) as tx:
         await tx.execute(
-            """INSERT INTO contact (tenant_id, id, email, first_name, last_name, language, country, custom_fields)
+            """INSERT INTO contact
+                 (tenant_id, id, email, first_name, last_name, language, country, custom_fields)
                SELECT $1, gen_random_uuid(), 'person' || n || '@d' || n % 500 || '.example.com',
                       (ARRAY['Anna', 'Zoë', 'Luc', 'Maria', 'Søren'])[1 + n % 5], 'Name' || n, 'en', 'FR',
                       jsonb_build_object('number', n)
@@ -284,7 +286,8 @@ async def main(arguments: argparse.Namespace) -> int:
     rate, bare_rate = arguments.recipients / seconds, arguments.recipients / bare_seconds
     size = len(sample_mails(1)[0].content)
     print(
-        f"machine      {os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, Python {sys.version[:7]}"
+        f"machine      {os.cpu_count()} cores, {psutil.virtual_memory().total / 1e9:.0f} GB, "
+        f"Python {platform.python_version()}"
     )
     print(f"database     {about_database}")
     print(f"mail server  {server}")
