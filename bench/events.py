@@ -104,7 +104,6 @@ class Stand:
         bus = EventBus(self.db, service="bench", transport=self._make_transport(self.db))
         bus.bind(None, [Consumer("counting", [NAME], self.counting, concurrency=LANES, batch=self.batch)])
         await bus.start(consume=consume)
-        await until(lambda: bus.transport.can_send)
         try:
             yield bus
         finally:
@@ -161,14 +160,6 @@ class Stand:
                     await bus.publish(tx, event)
                 waits.append(1000 * await timed(self.counting.done.wait()))
         return sorted(waits)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def timed(work: Awaitable[object]) -> float:

@@ -23,6 +23,7 @@ from shared.events.transports.rabbitmq import RabbitTransport
 from shared.utils.clock import Clock, SystemClock
 from shared.utils.logging import logger
 
+START_WAIT_SECONDS = 3.0
 STOP_TIMEOUT_SECONDS = 20.0
 INBOX_RETENTION = timedelta(days=30)
 _HOUSEKEEPING_SECONDS = 3600.0
@@ -127,7 +128,11 @@ class EventBus:
             tx.after_commit.append(self._relay.wake)
 
     async def start(self, *, consume: bool = True) -> None:
-        """Connect, relay and, if asked, consume. A broker that is away is waited for, not an error."""
+        """Connect, relay and, if asked, consume.
+
+        Returns when the subscriptions are stored, so that a service that is ready misses nothing; a broker
+        that is away holds this up for `START_WAIT_SECONDS` and is then waited for in the background.
+        """
         await self.transport.start()
         for consumer in self._consumers.values() if consume else ():
             subscription = Subscription(
@@ -138,8 +143,16 @@ class EventBus:
             kind = BatchDispatcher if consumer.batch > 1 else Dispatcher
             dispatcher = kind(consumer, self._db, self._runtime, self._retry_delays)
             await self.transport.subscribe(subscription, dispatcher)
+        await self._until_subscribed()
         self._relay.start()
         self._housekeeper = asyncio.create_task(self._keep_house(), name="inbox retention")
+
+    async def _until_subscribed(self) -> None:
+        for _ in range(round(START_WAIT_SECONDS / 0.02)):
+            if self.transport.can_send:
+                return
+            await asyncio.sleep(0.02)
+        logger.warning("the event transport is out of reach; events wait in the outbox")
 
     async def stop(self) -> None:
         """Finish the handlers that run and the batches in flight, then close. Handlers get 20 s."""
