@@ -127,8 +127,11 @@ def database() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def running_system(state: Path, events_url: str) -> Iterator[System]:
-    """A whole installation below `state`, on free ports, with events over `events_url`."""
+def running_system(state: Path, events_url: str, **settings: str) -> Iterator[System]:
+    """A whole installation below `state`, on free ports, with events over `events_url`.
+
+    `settings` replace those of the tests.
+    """
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     with database() as dsn:
         environment = inherited | {
@@ -143,6 +146,7 @@ def running_system(state: Path, events_url: str) -> Iterator[System]:
             "SEND_LEASE_SECONDS": "3",
             "SEND_BATCH": "50",
             "SEND_CONNECTIONS": "2",
+            **settings,
         }
         with Stack(state, environment=environment) as stack, contextlib.closing(System(stack)) as system:
             yield system
