@@ -236,10 +236,10 @@ def test_no_sequence_of_events_breaks_the_rules_of_sessions(database_template: s
     world = World(database_template, mint)
     try:
         machine = type("Machine", (SessionMachine,), {"world": world})
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=40,
+                max_examples=25,
                 stateful_step_count=30,
                 deadline=None,
                 # A failing sequence is short enough to read; shrinking it over HTTP takes minutes.
