@@ -31,7 +31,9 @@ def create_app(settings: Settings) -> FastAPI:
     return create_service_app(
         name=NAME,
         config=settings,
+        # Tracking first: it is asked for most, and routes are tried in their order.
         routers=[
+            tracking.router,
             imports.router,
             contacts.router,
             tags.router,
@@ -42,7 +44,6 @@ def create_app(settings: Settings) -> FastAPI:
             stats.router,
             suppressions.router,
             jobs_router("/api/v2/jobs/{tenant_id}"),
-            tracking.router,
         ],
         consumers=CONSUMERS,
         jobs=(*scheduler.JOBS, *import_job.JOBS),

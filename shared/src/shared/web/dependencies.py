@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -19,7 +19,8 @@ _bearer = HTTPBearer(auto_error=False, description="Access token of /auth/login"
 _service_key = APIKeyHeader(name="X-Service-Key", auto_error=False, scheme_name="ServiceKey")
 
 
-def get_runtime(request: Request) -> Runtime:
+# Dependencies are coroutines even where nothing is awaited: FastAPI would run each plain function in a thread.
+async def get_runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
 
@@ -39,10 +40,10 @@ async def current_identity(
 CurrentUser = Annotated[Identity, Depends(current_identity)]
 
 
-def require_role(least: Role) -> Callable[[Identity], Identity]:
+def require_role(least: Role) -> Callable[[Identity], Awaitable[Identity]]:
     """Dependency: the caller when their role is `least` or above; else 403."""
 
-    def check(identity: CurrentUser) -> Identity:
+    async def check(identity: CurrentUser) -> Identity:
         if not identity.has_role(least):
             raise ForbiddenError(f"This needs the role {least} or above")
         return identity
@@ -55,7 +56,7 @@ AdminUser = Annotated[Identity, Depends(require_role("admin"))]
 OwnerUser = Annotated[Identity, Depends(require_role("owner"))]
 
 
-def tenant_from_path(tenant_id: UUID, identity: CurrentUser) -> UUID:
+async def tenant_from_path(tenant_id: UUID, identity: CurrentUser) -> UUID:
     """The `{tenant_id}` of the path, which must be the caller's own; else 404."""
     if tenant_id != identity.tenant_id:
         raise NotFoundError
@@ -86,7 +87,7 @@ ReadTx = Annotated[Tx, Depends(_read_transaction, scope="function")]
 SystemTx = Annotated[Tx, Depends(_system_transaction, scope="function")]
 
 
-def _caller(request: Request, _: Annotated[object, Depends(_service_key)]) -> str:
+async def _caller(request: Request, _: Annotated[object, Depends(_service_key)]) -> str:
     return service_caller(request)
 
 

@@ -93,7 +93,7 @@ class PageParams:
         )
 
 
-def page_params(
+async def page_params(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows a page")] = DEFAULT_LIMIT,
     cursor: Annotated[

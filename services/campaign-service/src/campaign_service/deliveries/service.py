@@ -189,7 +189,7 @@ def _event(
     }
     if row.fact == "complained":
         data["feedback_type"] = row.detail.get("feedback_type")
-        return new_event("campaign.message.complained.v1", data, tenant_id=tx.tenant)
+        return new_event("campaign.message.complained.v1", data, tenant_id=tx.tenant, subject=str(key[1]))
     if row.fact == "bounced" and row.bounce_class in ("hard", "soft"):
         data |= {
             "kind": row.bounce_class,
@@ -197,7 +197,7 @@ def _event(
             "status": row.status or None,
             "diagnostic": row.diagnostic or None,
         }
-        return new_event("campaign.message.bounced.v1", data, tenant_id=tx.tenant)
+        return new_event("campaign.message.bounced.v1", data, tenant_id=tx.tenant, subject=str(key[1]))
     return None
 
 

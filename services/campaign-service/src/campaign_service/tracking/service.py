@@ -165,17 +165,21 @@ def _hit_event(runtime: Runtime, hit: Hit, row: RecipientRow, links: Links) -> E
         "user_agent": hit.user_agent,
     }
     if hit.kind == "open":
-        return new_event("campaign.message.opened.v1", data, tenant_id=hit.tenant_id)
+        return new_event(
+            "campaign.message.opened.v1", data, tenant_id=hit.tenant_id, subject=str(hit.contact_id)
+        )
     urls = links.get((hit.tenant_id, hit.campaign_id), [])
     known = hit.link_index is not None and hit.link_index < len(urls)
     data["url"] = urls[hit.link_index] if known and hit.link_index is not None else ""
-    return new_event("campaign.message.clicked.v1", data, tenant_id=hit.tenant_id)
+    return new_event(
+        "campaign.message.clicked.v1", data, tenant_id=hit.tenant_id, subject=str(hit.contact_id)
+    )
 
 
 def message_id(runtime: Runtime, campaign_id: UUID, contact_id: UUID, variant: int) -> str:
-    """The Message-ID of a mail, without its angle brackets."""
+    """The Message-ID of a mail, as its header has it."""
     site = site_of(runtime)
-    return f"{site.refs.make(campaign_id, contact_id, variant)}@{site.mail_domain}"
+    return f"<{site.refs.make(campaign_id, contact_id, variant)}@{site.mail_domain}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,10 @@ async def _publish_unsubscribed(
         "variant": found.variant,
         "via": via,
     }
-    await runtime.events.publish(
-        tx, new_event("campaign.message.unsubscribed.v1", data, tenant_id=subject.tenant_id)
+    event = new_event(
+        "campaign.message.unsubscribed.v1",
+        data,
+        tenant_id=subject.tenant_id,
+        subject=str(subject.contact_id),
     )
+    await runtime.events.publish(tx, event)

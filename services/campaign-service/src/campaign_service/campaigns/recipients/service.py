@@ -11,6 +11,7 @@ from campaign_service.campaigns.audience import service as audience_service
 from campaign_service.campaigns.recipients import repository
 from campaign_service.campaigns.schemas import ProgressOut, TestIn
 from campaign_service.campaigns.states import OPEN_STATES
+from campaign_service.messages.service import wake_of
 from campaign_service.settings import settings_of
 from shared.database import Tx
 from shared.web import Runtime
@@ -73,6 +74,7 @@ async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, 
         html=rendered.html,
         text=rendered.text,
     )
+    tx.after_commit.append(wake_of(runtime).set)
     return await repository.queue_test_mails(
         tx, campaign["tenant_id"], body.to, mail, user_id, runtime.clock.now()
     )
