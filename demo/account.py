@@ -9,7 +9,7 @@ from demo.client import wait_for
 from demo.story import DemoError, Source, Story
 
 _TOKEN = re.compile(r"#token=([A-Za-z0-9._~-]+)")
-_REQUESTS_NEEDED = 500
+_REQUESTS_NEEDED = 300
 
 
 def sign_up(story: Story) -> None:

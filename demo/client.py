@@ -161,7 +161,7 @@ class MailCatcher:
 
 
 def wait_for(
-    look: Callable[[], T], done: Callable[[T], bool], *, what: str, seconds: float, every: float = 0.3
+    look: Callable[[], T], done: Callable[[T], bool], *, what: str, seconds: float, every: float = 0.5
 ) -> T:
     """Look until `done`. Raises `TooLateError` when nothing has changed for so many seconds."""
     last: T | None = None
