@@ -10,6 +10,9 @@ import time
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
 
 from deploy.local.process import end_with_parent
 from deploy.local.state import LocalStackError, log_tail, private_dir
@@ -58,12 +61,25 @@ class Supervised:
         self._started, self._due = time.monotonic(), None
 
     def is_ready(self) -> bool:
-        """Whether its address answers 200 now."""
+        """Whether its address answers 200 now, and it is this process that answers."""
         try:
             with urllib.request.urlopen(self.ready_url, timeout=2) as answer:
-                return bool(answer.status == 200)
+                return answer.status == 200 and self._listens()
         except OSError:
             return False
+
+    def _listens(self) -> bool:
+        """Whether the port is ours: a stranger may have taken it after we chose it."""
+        if self.pid is None:
+            return False
+        port = urlsplit(self.ready_url).port
+        try:
+            ours = psutil.Process(self.pid).net_connections("inet")
+        except psutil.AccessDenied:
+            return True
+        except psutil.Error:
+            return False
+        return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in ours)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         """Return when it is ready. Raises LocalStackError when it ends first or takes too long."""

@@ -22,7 +22,7 @@ from deploy.local.state import (
     LocalStackError,
     ProcessRef,
     exclusive,
-    free_port,
+    lease_port,
     port_is_free,
     private_dir,
     read_json,
@@ -147,14 +147,14 @@ class Stack:
     def _ports(self) -> dict[str, int]:
         if self._port is not None and not port_is_free(self._port):
             raise LocalStackError(f"Port {self._port} is taken by another program.")
-        ports = {service.name: _near(service.port) for service in SERVICES}
+        ports = {service.name: lease_port(service.port, self._exits) for service in SERVICES}
         return ports | ({GATEWAY: self._port} if self._port is not None else {})
 
     def _mail(self) -> str:
         """Prepare the mail catcher unless SMTP_URL names a real server; the SMTP address."""
         if given := self.environment.get("SMTP_URL"):
             return given
-        smtp, http = _near(SMTP_PORT), _near(MAIL_PORT)
+        smtp, http = lease_port(SMTP_PORT, self._exits), lease_port(MAIL_PORT, self._exits)
         self.mailcatcher_url = f"http://127.0.0.1:{http}"
         folder = self.state / "mails"
         command = ["-m", "deploy.local.mailcatcher", "--dir", str(folder)]
@@ -242,12 +242,6 @@ class Stack:
         self._services.clear()
         (self.state / "run.json").unlink(missing_ok=True)
         self._exits.close()
-
-
-def _near(port: int) -> int:
-    """The usual port, or one a person recognises (8010 for 8000), or at last any free one."""
-    usual = (candidate for candidate in range(port, port + 200, 10) if port_is_free(candidate))
-    return next(usual, None) or free_port()
 
 
 def end_leftovers(state: Path) -> None:

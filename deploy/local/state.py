@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,21 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def lease_port(usual: int, exits: contextlib.ExitStack) -> int:
+    """`usual`, or one a person recognises (8010 for 8000), or at last any free port.
+
+    No other installation of the same user takes it before `exits` is closed or this process ends, which
+    matters between the choice and the moment a service listens there.
+    """
+    folder = private_dir(Path(tempfile.gettempdir()) / f"tidings-ports-{os.getuid()}")
+    for port in range(usual, usual + 200, 10):
+        with contextlib.ExitStack() as lease:
+            if lease.enter_context(exclusive(folder / str(port), wait=False)) and port_is_free(port):
+                exits.enter_context(lease.pop_all())
+                return port
+    return free_port()
 
 
 def answers(port: int, host: str = "127.0.0.1", *, timeout: float = 1) -> bool:

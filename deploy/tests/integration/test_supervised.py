@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from deploy.local.service import Supervised
-from deploy.local.state import LocalStackError, free_port, wait_until
+from deploy.local.state import LocalStackError, free_port, lease_port, wait_until
 
 SERVER = """
 import http.server, sys
@@ -56,6 +57,18 @@ def test_service_that_ends_while_starting_is_reported_with_its_log(service: Supe
         service.wait_ready()
 
 
+def test_readiness_of_a_stranger_on_the_port_does_not_count(service: Supervised) -> None:
+    service.start()
+    service.wait_ready()
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    other = Supervised("other", sleeper, dict(os.environ), service.log, service.ready_url)
+    other.start()
+    assert not other.is_ready()
+    assert service.is_ready()
+    other.signal(signal.SIGKILL)
+    other.end()
+
+
 def test_children_of_a_service_end_with_it(service: Supervised) -> None:
     child = "import subprocess, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"
     service.command = [sys.executable, "-c", child]
@@ -84,3 +97,12 @@ time.sleep(600)
         orphan = psutil.Process(int(supervisor.stdout.readline()))
         supervisor.kill()
     assert wait_until(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE, 10)
+
+
+def test_leased_port_goes_to_one_installation_at_a_time() -> None:
+    usual = free_port()
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        assert lease_port(usual, first) == usual
+        assert lease_port(usual, second) != usual
+    with contextlib.ExitStack() as third:
+        assert lease_port(usual, third) == usual
