@@ -36,16 +36,23 @@ class RunningSink:
 
 
 @contextmanager
-def smtp_sink(folder: Path, *faults: Fault, **behaviour: Any) -> Iterator[RunningSink]:
-    """A recording SMTP server in a process of its own, on a free port."""
+def smtp_sink(folder: Path, *faults: Fault, port: int = 0, **behaviour: Any) -> Iterator[RunningSink]:
+    """A recording SMTP server in a process of its own, on `port` or a free one."""
     wanted = json.dumps(asdict(Behaviour(faults=faults, **behaviour)))
     record = folder / "mails.jsonl"
-    command = [sys.executable, "-m", "tests.simulators.smtp_sink", "--record", str(record)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.simulators.smtp_sink",
+        "--record",
+        str(record),
+        "--port",
+        str(port),
+    ]
     process = subprocess.Popen([*command, "--behaviour", wanted], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        port = int(process.stdout.readline())
-        yield RunningSink(port, record, process)
+        yield RunningSink(int(process.stdout.readline()), record, process)
     finally:
         process.kill()
         process.wait()

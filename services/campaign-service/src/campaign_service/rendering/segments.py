@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from liquid import Environment, escape
+from liquid import Environment, Markup, escape
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path, PositionalArgument
 from liquid.builtin.expressions.filtered import Filter
@@ -71,11 +71,13 @@ def _output(node: OutputNode, env: Environment) -> Output | None:
 
 
 def _step(filter_: Filter, env: Environment) -> Callable[[object], object] | None:
-    arguments = []
+    arguments: list[object] = []
     for argument in filter_.args:
         if not isinstance(argument, PositionalArgument) or not isinstance(argument.value, _LITERALS):
             return None
-        arguments.append(argument.value.value)
+        value = argument.value.value
+        # what the author wrote is safe, what a contact is called is not: as Liquid itself has it
+        arguments.append(Markup(value) if env.autoescape and isinstance(value, str) else value)
     func = env.filters[filter_.name]
     if getattr(func, "with_context", False):
         return None
