@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,7 @@ class GatewayParts:
         self._revoked = RevokedSessions()
         self._session: aiohttp.ClientSession | None = None
         self._poller: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
 
     async def start(self, runtime: Runtime) -> None:
         settings, clock = self.settings, runtime.clock
@@ -86,19 +88,22 @@ class GatewayParts:
         )
 
     async def stop(self, _: Runtime) -> None:
+        self._stopping.set()
         if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+            await self._poller
         await self.proxy.close()
         if self._session is not None:
             await self._session.close()
         self.access_log.flush()
 
     async def _poll_revoked(self) -> None:
-        while True:
+        wait = POLL_SECONDS
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait)
             try:
                 await self._revoked.refresh(self.runtime)
-                await asyncio.sleep(POLL_SECONDS)
+                wait = POLL_SECONDS
             except Exception as error:  # noqa: BLE001  # the list must go on being read when the database is back
                 logger.warning("the deny list could not be read", error=error)
-                await asyncio.sleep(_RETRY_SECONDS)
+                wait = _RETRY_SECONDS

@@ -63,3 +63,9 @@ async def start_gateway(
 async def gateway(start_gateway: StartGateway) -> Gateway:
     """A gateway without a rate limit."""
     return await start_gateway()
+
+
+@pytest.fixture
+async def quiet(start_gateway: StartGateway) -> Gateway:
+    """A gateway whose events stay in the outbox: its bus cannot be reached."""
+    return await start_gateway(events_url="amqp://127.0.0.1:9/")

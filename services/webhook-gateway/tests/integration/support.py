@@ -19,6 +19,8 @@ from shared.database import SimpleDatabase
 from shared.testing import TokenMint
 from webhook_gateway.door import Door
 
+_STOP_SECONDS = 45.0
+
 
 @dataclass
 class Seen:
@@ -187,7 +189,11 @@ async def serving(app: Any, config: uvicorn.Config | None = None) -> AsyncIterat
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        await task
+        done, _ = await asyncio.wait([task], timeout=_STOP_SECONDS)
+        if not done:
+            stuck = "\n".join(str(other.get_coro()) for other in asyncio.all_tasks())
+            raise RuntimeError(f"the server did not stop; still running:\n{stuck}")
+        task.result()
 
 
 @dataclass
@@ -218,3 +224,29 @@ class Gateway:
 
 
 StartGateway = Callable[..., Awaitable[Gateway]]
+
+HEADER = "type,timeLogged,orig,rcpt,dsnStatus\r\n"
+ROW = "d,2026-02-08 21:54:05+0000,b@bounce.example.com,a@example.com,2.0.0 (success)\r\n"
+
+
+async def make_source(gateway: Gateway, auth: dict[str, str], kind: str, **more: Any) -> dict[str, Any]:
+    answer = await gateway.http.post(
+        "/webhook-sources", headers=auth, json={"name": f"my {kind}", "type": kind, **more}
+    )
+    assert answer.status_code == 201, answer.text
+    source: dict[str, Any] = answer.json()["data"]
+    return source
+
+
+async def published(db: SimpleDatabase, tenant: UUID) -> list[dict[str, Any]]:
+    """Events that left the outbox for the bus or still wait in it, oldest first."""
+    async with db.tenant_tx(tenant) as tx:
+        waiting = await tx.fetch("SELECT id, type, data FROM outbox ORDER BY id")
+    return [dict(row) for row in waiting]
+
+
+async def events(gateway: Gateway, auth: dict[str, str], query: str = "") -> list[dict[str, Any]]:
+    answer = await gateway.http.get(f"/webhook-events{query}", headers=auth)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["data"]
+    return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import sys
 import textwrap
 from uuid import UUID
@@ -110,6 +108,8 @@ HAMMER = textwrap.dedent(
     async def main(url, takes):
         db = SimpleDatabase(DatabaseConfig(url=url), "gateway")
         await db.connect()
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         limiter = RateLimiter(db, SystemClock(), limit=500, window=86400)
         gate = asyncio.Semaphore(20)
         async def take(number):
@@ -126,12 +126,13 @@ HAMMER = textwrap.dedent(
 async def test_two_processes_together_allow_exactly_the_limit(database_dsn: str) -> None:
     url = runtime_dsn(database_dsn, "gateway", ROLE_SECRET)
     command = [sys.executable, "-c", HAMMER, url, "1500"]
+    pipe = asyncio.subprocess.PIPE
+    processes = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in range(2)]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
 
-    processes = [
-        await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, env=os.environ)
-        for _ in range(2)
-    ]
-    outputs = await asyncio.gather(*(process.communicate() for process in processes))
+    outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
 
     allowed = [int(out) for out, _ in outputs]
     # Two callers, 500 each, 1,500 tries of each from two processes.
