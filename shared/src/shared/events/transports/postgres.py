@@ -145,7 +145,7 @@ class PostgresTransport:
 
     async def _take(self) -> int:
         """Take what is due and there is room for; how many deliveries that were."""
-        for listener in self._listeners.values():
+        for listener in list(self._listeners.values()):
             if not listener.is_subscribed:
                 await self._register(listener)
         room = {name: one.room for name, one in self._listeners.items() if one.room}
@@ -242,7 +242,7 @@ class PostgresTransport:
 
     async def _extend_forever(self) -> None:
         while await self._rest(self._lease / 3):
-            for name, listener in self._listeners.items():
+            for name, listener in list(self._listeners.items()):
                 if listener.in_flight:
                     await self._extend(name, list(listener.in_flight))
 
