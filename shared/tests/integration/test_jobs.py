@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from shared.database import SimpleDatabase
@@ -16,6 +18,7 @@ from shared.jobs import (
     JobContext,
     JobFinished,
     job,
+    repository,
 )
 from shared.testing import FakeClock
 from shared.testing.plugin import OpenDatabase
@@ -172,6 +175,24 @@ async def test_fifty_enqueues_at_once_make_one_job(
     assert (await enqueue(runner, db, tenant_b, "sync", unique_key="source 1")).tenant_id == tenant_b
     await runner.run_due()
     assert (await enqueue(runner, db, tenant_a, "sync", unique_key="source 1")).status == "pending"
+
+
+async def test_no_more_jobs_are_claimed_than_there_is_room_for(
+    db: SimpleDatabase, database_dsn: str, tenant_a: UUID
+) -> None:
+    @job("work")
+    async def work(_: JobContext) -> None: ...
+
+    runner = make_runner(db, work)
+    admin = await asyncpg.connect(database_dsn)
+    await admin.execute("ANALYZE campaign.job")
+    await admin.close()
+    for _ in range(30):
+        await enqueue(runner, db, tenant_a, "work")
+    async with db.system_tx() as tx:
+        claimed = await repository.claim(tx, ["work"], 5, "me", datetime.now(UTC))
+    assert len(claimed) == 5
+    assert len(await db.query("SELECT 1 FROM job WHERE status = 'running'", tenant_id=tenant_a)) == 5
 
 
 async def test_paused_kind_waits_until_it_is_resumed(db: SimpleDatabase, tenant_a: UUID) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from shared.database import SimpleDatabase
-from shared.events import Consumer, Event, EventBus, EventRefusedError, MessageContext, new_event
+from shared.events import Consumer, Event, EventBus, EventRefusedError, MessageContext, new_event, repository
 
 OpenDatabase = Callable[..., Awaitable[SimpleDatabase]]
 NAME = "campaign.campaign.started.v1"
@@ -117,6 +117,22 @@ async def test_event_published_by_a_statement_of_the_service_is_relayed(
             await asyncio.sleep(0.02)
     await bus.stop()
     assert (seen[0].id, seen[0].data) == (event_id, {"name": "Spring"})
+
+
+async def test_batch_is_no_larger_than_asked_when_statistics_say_the_outbox_is_empty(
+    db: SimpleDatabase, bus: EventBus, database_dsn: str, tenant_a: UUID
+) -> None:
+    admin = await asyncpg.connect(database_dsn)
+    async with db.system_tx() as tx:
+        await bus.publish_many(tx, [started(tenant_a) for _ in range(600)])
+        await tx.execute("DELETE FROM outbox")
+    await admin.execute("ANALYZE campaign.outbox")
+    await admin.close()
+    async with db.system_tx() as tx:
+        await bus.publish_many(tx, [started(tenant_a) for _ in range(600)])
+    async with db.system_tx() as tx:
+        assert len(await repository.claim_outbox(tx, 200)) == 200
+    assert len(await waiting(db)) == 400
 
 
 async def test_old_inbox_rows_and_finished_events_are_removed(db: SimpleDatabase) -> None:

@@ -54,8 +54,8 @@ async def incr(db: SimpleDatabase, key: str, amount: int, ttl: int) -> int:
 
 async def forget_expired(db: SimpleDatabase, limit: int) -> int:
     rows = await db.query(
-        "DELETE FROM cache_entry WHERE key IN (SELECT key FROM cache_entry"
-        " WHERE expires_at <= clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING key",
+        "DELETE FROM cache_entry WHERE key = ANY (ARRAY(SELECT key FROM cache_entry"
+        " WHERE expires_at <= clock_timestamp() LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING key",
         [limit],
     )
     return len(rows)

@@ -20,9 +20,10 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::time
      AS e (id, tenant_id, type, source, subject, occurred_at, data, traceparent, correlation_id)
 """
 
+# An array, not `IN (SELECT …)`: as a join the inner query may run once a row, and each run takes other rows.
 _CLAIM = """
 DELETE FROM outbox
-WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+WHERE id = ANY (ARRAY(SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
 RETURNING id, tenant_id, type, source, subject, occurred_at, data::text AS data, traceparent, correlation_id
 """
 
@@ -42,12 +43,22 @@ def columns(events: Sequence[Event]) -> tuple[list[object], ...]:
     )
 
 
+async def trust_indexes(tx: Tx) -> None:
+    """Plan the transaction's statements by index, whatever the statistics say.
+
+    A queue is empty whenever ANALYZE looks at it; a plan made for no rows scans the whole table once a row
+    when there are thousands.
+    """
+    await tx.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+
+
 async def insert_outbox(tx: Tx, events: Sequence[Event]) -> None:
     await tx.execute(_INSERT, *columns(events))
 
 
 async def claim_outbox(tx: Tx, limit: int) -> list[Event]:
     """Take up to `limit` events out of the outbox; they come back if the transaction is rolled back."""
+    await trust_indexes(tx)
     return [from_row(row) for row in await tx.fetch(_CLAIM, limit)]
 
 
@@ -91,7 +102,7 @@ async def is_in_inbox(tx: Tx, consumer: str, event_id: UUID) -> bool:
 async def forget_inbox(tx: Tx, before: datetime, limit: int = 10_000) -> int:
     """Delete up to `limit` inbox rows older than `before`; how many there were."""
     return await tx.affected(
-        "DELETE FROM inbox WHERE ctid IN (SELECT ctid FROM inbox WHERE processed_at < $1 LIMIT $2)",
+        "DELETE FROM inbox WHERE ctid = ANY (ARRAY(SELECT ctid FROM inbox WHERE processed_at < $1 LIMIT $2))",
         before,
         limit,
     )

@@ -332,16 +332,16 @@ async def counts(tx: Tx) -> dict[str, int]:
 
 
 _OLD = {
-    "jobs": "DELETE FROM job WHERE id IN (SELECT id FROM job WHERE finished_at < $1 LIMIT $2)",
+    "jobs": "DELETE FROM job WHERE id = ANY (ARRAY(SELECT id FROM job WHERE finished_at < $1 LIMIT $2))",
     "schedule_runs": "DELETE FROM job_schedule_run r USING (SELECT name, due_at FROM job_schedule_run old"
     " WHERE due_at < $1 AND EXISTS (SELECT 1 FROM job_schedule_run newer WHERE newer.name = old.name"
     " AND newer.due_at > old.due_at) LIMIT $2) o WHERE r.name = o.name AND r.due_at = o.due_at",
-    "idempotency_keys": "DELETE FROM idempotency_key WHERE ctid IN (SELECT ctid FROM idempotency_key"
-    " WHERE expires_at < $1 LIMIT $2)",
-    "rate_counters": "DELETE FROM rate_counter WHERE ctid IN (SELECT ctid FROM rate_counter"
-    " WHERE window_start < $1 LIMIT $2)",
-    "cache_entries": "DELETE FROM cache_entry WHERE ctid IN (SELECT ctid FROM cache_entry"
-    " WHERE expires_at < $1 LIMIT $2)",
+    "idempotency_keys": "DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_key"
+    " WHERE expires_at < $1 LIMIT $2))",
+    "rate_counters": "DELETE FROM rate_counter WHERE ctid = ANY (ARRAY(SELECT ctid FROM rate_counter"
+    " WHERE window_start < $1 LIMIT $2))",
+    "cache_entries": "DELETE FROM cache_entry WHERE ctid = ANY (ARRAY(SELECT ctid FROM cache_entry"
+    " WHERE expires_at < $1 LIMIT $2))",
 }
 RETAINED = tuple(_OLD)
 

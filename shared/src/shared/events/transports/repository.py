@@ -9,7 +9,7 @@ from asyncpg import Record
 
 from shared.database.tx import Tx
 from shared.events.envelope import Event
-from shared.events.repository import columns
+from shared.events.repository import columns, trust_indexes
 
 _EVENT = "e.id, e.tenant_id, e.type, e.source, e.subject, e.occurred_at, e.traceparent, e.correlation_id"
 
@@ -79,6 +79,7 @@ async def publish(tx: Tx, events: Sequence[Event]) -> None:
 
 async def claim(tx: Tx, room: dict[str, int], lease_seconds: float) -> list[Record]:
     """Take due deliveries, at most `room[subscriber]` of each; they are due again when the lease ends."""
+    await trust_indexes(tx)
     return await tx.fetch(_CLAIM, list(room), list(room.values()), lease_seconds)
 
 
@@ -103,6 +104,7 @@ async def release(tx: Tx, subscriber: str, event_ids: Sequence[UUID]) -> None:
 
 
 async def finish(tx: Tx, pairs: Sequence[tuple[str, UUID]]) -> None:
+    await trust_indexes(tx)
     await tx.execute(
         "DELETE FROM bus.delivery d USING unnest($1::text[], $2::uuid[]) AS done (subscriber, event_id)"
         " WHERE d.subscriber = done.subscriber AND d.event_id = done.event_id",
@@ -148,11 +150,12 @@ async def replay(tx: Tx, subscriber: str, event_id: UUID) -> bool:
 
 async def forget_done(tx: Tx, older_than_seconds: float, limit: int = 5_000) -> int:
     """Delete up to `limit` events that every subscriber is done with; how many there were."""
+    await trust_indexes(tx)
     return await tx.affected(
-        "DELETE FROM bus.event WHERE id IN (SELECT e.id FROM bus.event e"
+        "DELETE FROM bus.event WHERE id = ANY (ARRAY(SELECT e.id FROM bus.event e"
         " WHERE e.stored_at < now() - make_interval(secs => $1)"
         " AND NOT EXISTS (SELECT 1 FROM bus.delivery d WHERE d.event_id = e.id) ORDER BY e.stored_at LIMIT $2"
-        " FOR UPDATE SKIP LOCKED)",
+        " FOR UPDATE SKIP LOCKED))",
         older_than_seconds,
         limit,
     )
