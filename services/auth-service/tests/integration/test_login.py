@@ -9,6 +9,8 @@ import time
 import pytest
 
 from auth_service.app import create_app
+from auth_service.context import RequestInfo
+from auth_service.limits import service as limits
 from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
@@ -117,12 +119,50 @@ async def test_strangers_cannot_keep_the_owner_out(accounts: Accounts) -> None:
 
 
 async def test_parallel_guesses_are_all_counted(accounts: Accounts) -> None:
+    """From many networks at once: at most twenty before the wait begins, one at each end of a wait."""
     await accounts.register("ada@example.com")
-    answers = await asyncio.gather(
-        *(accounts.login("ada@example.com", f"guess number {n}", **FAR) for n in range(12))
-    )
-    statuses = sorted(answer.status_code for answer in answers)
-    assert statuses == [401] * 5 + [429] * 7
+
+    async def guess_together() -> list[int]:
+        guesses = (
+            accounts.login("ada@example.com", f"guess number {n}", **{"x-forwarded-for": f"198.51.100.{n}"})
+            for n in range(30)
+        )
+        return [answer.status_code for answer in await asyncio.gather(*guesses)]
+
+    statuses = await guess_together()
+    assert 5 <= statuses.count(401) <= 20
+    assert statuses.count(401) + statuses.count(429) == 30
+    refused = await accounts.login("ada@example.com", PASSWORD, **{"x-forwarded-for": "203.0.113.9"})
+    assert refused.status_code == 429
+    accounts.clock.advance(int(refused.headers["retry-after"]))
+    assert (await guess_together()).count(401) == 1
+
+
+async def test_many_right_sign_ins_at_once_are_no_attack(accounts: Accounts) -> None:
+    await accounts.register("ada@example.com")
+    for _ in range(2):
+        answers = await asyncio.gather(*(accounts.login("ada@example.com") for _ in range(15)))
+        assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_full_queue_is_no_failed_sign_in(accounts: Accounts, hasher: CountingHasher) -> None:
+    await accounts.register("ada@example.com")
+    room, hasher._room = hasher._room, 0
+    for _ in range(30):
+        busy = await accounts.login("ada@example.com", **FAR)
+        assert (busy.status_code, code(busy)) == (503, "SERVICE_UNAVAILABLE")
+    hasher._room = room
+    assert (await accounts.login("ada@example.com", **FAR)).status_code == 200
+
+
+async def test_attempts_of_a_process_that_died_are_forgotten(accounts: Accounts) -> None:
+    await accounts.register("ada@example.com")
+    async with accounts.db.system_tx() as tx:
+        for _ in range(20):
+            await limits.begin_login(tx, accounts.auth, "ada@example.com", RequestInfo("198.51.100.7"), False)
+    assert (await accounts.login("ada@example.com", **FAR)).status_code == 429
+    accounts.clock.advance(60)
+    assert (await accounts.login("ada@example.com", **FAR)).status_code == 200
 
 
 async def test_a_network_with_many_failures_waits(accounts: Accounts) -> None:

@@ -28,7 +28,7 @@ async def clean(auth: AuthContext) -> dict[str, int]:
     async with auth.db.system_tx() as tx:
         deleted = {
             "sessions": await sessions.purge(tx, now - _KEEP_SESSIONS),
-            "one_time_tokens": await one_time.purge(tx, now - _KEEP_TOKENS),
+            "mailed_links": await one_time.purge(tx, now - _KEEP_TOKENS),
             "login_throttles": await limits.forget_old(tx, now),
         }
     _log.info("expired rows deleted", **deleted)

@@ -10,7 +10,11 @@ from shared.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    attempts: int
+    """Failed sign-ins of an account, and those being checked since `started_at` at the latest."""
+
+    failures: int
+    in_flight: int
+    started_at: datetime
     blocked_until: datetime
     forget_at: datetime
 
@@ -18,9 +22,10 @@ class Throttle:
 async def lock_throttle(tx: Tx, bucket: str, now: datetime) -> Throttle:
     """The row of an account, made when it is not there, locked until the transaction ends."""
     row = await tx.fetchrow(
-        """INSERT INTO login_throttle AS t (bucket, attempts, blocked_until, forget_at) VALUES ($1, 0, $2, $2)
-           ON CONFLICT (bucket) DO UPDATE SET attempts = t.attempts
-           RETURNING attempts, blocked_until, forget_at""",
+        """INSERT INTO login_throttle AS t (bucket, failures, in_flight, started_at, blocked_until, forget_at)
+           VALUES ($1, 0, 0, $2, $2, $2)
+           ON CONFLICT (bucket) DO UPDATE SET failures = t.failures
+           RETURNING failures, in_flight, started_at, blocked_until, forget_at""",
         bucket,
         now,
     )
@@ -30,16 +35,16 @@ async def lock_throttle(tx: Tx, bucket: str, now: datetime) -> Throttle:
 
 async def set_throttle(tx: Tx, bucket: str, throttle: Throttle) -> None:
     await tx.execute(
-        "UPDATE login_throttle SET attempts = $2, blocked_until = $3, forget_at = $4 WHERE bucket = $1",
+        """UPDATE login_throttle
+           SET failures = $2, in_flight = $3, started_at = $4, blocked_until = $5, forget_at = $6
+           WHERE bucket = $1""",
         bucket,
-        throttle.attempts,
+        throttle.failures,
+        throttle.in_flight,
+        throttle.started_at,
         throttle.blocked_until,
         throttle.forget_at,
     )
-
-
-async def clear_throttle(tx: Tx, bucket: str) -> None:
-    await tx.execute("DELETE FROM login_throttle WHERE bucket = $1", bucket)
 
 
 async def clear_account(tx: Tx, account: str) -> None:

@@ -7,8 +7,8 @@ signed in to the account before waits for its own failures only, so strangers ca
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from auth_service.context import AuthContext, RequestInfo
 from auth_service.limits import repository
@@ -21,13 +21,15 @@ _FORGET_AFTER = timedelta(days=1)
 _HOUR = 3600
 _DAY = 86400
 _UNLIMITED = 1_000_000
+# Sign-ins of one account being checked at a time; after the free failures only one.
+_MOST_AT_ONCE = 20
+_CHECK_TAKES = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A counted login attempt: `bucket` is cleared when it succeeds."""
+    """A counted sign-in whose password is being checked: end it with one of the functions below."""
 
-    account: str
     bucket: str
 
 
@@ -39,20 +41,27 @@ async def begin_login(tx: Tx, auth: AuthContext, email: str, origin: RequestInfo
     """
     await _check_network(tx, auth, origin)
     account = f"login:{address_key(email)}"
-    bucket = f"{account}@{origin.network}" if known else account
-    now = auth.now()
-    throttle = await repository.lock_throttle(tx, bucket, now)
+    attempt = Attempt(f"{account}@{origin.network}" if known else account)
+    now, throttle = auth.now(), await _throttle(tx, auth, attempt)
     if throttle.blocked_until > now:
         raise _wait((throttle.blocked_until - now).total_seconds(), "Too many failed sign-ins")
-    await repository.set_throttle(tx, bucket, _counted(throttle, auth, now))
-    return Attempt(account, bucket)
+    free = throttle.failures < auth.settings.login_free_attempts
+    allowed = max(1, _MOST_AT_ONCE - throttle.failures) if free else 1
+    if throttle.in_flight >= allowed:
+        raise _wait(1, "Too many sign-ins at once")
+    begun = replace(throttle, in_flight=throttle.in_flight + 1, started_at=now, forget_at=now + _FORGET_AFTER)
+    await repository.set_throttle(tx, attempt.bucket, begun)
+    return attempt
 
 
-def _counted(throttle: Throttle, auth: AuthContext, now: datetime) -> Throttle:
-    attempts = 1 if throttle.forget_at <= now else throttle.attempts + 1
-    cap = timedelta(seconds=auth.settings.login_delay_cap)
-    wait = delay_after(attempts, auth.settings.login_free_attempts, cap)
-    return Throttle(attempts, now + wait, now + _FORGET_AFTER)
+async def _throttle(tx: Tx, auth: AuthContext, attempt: Attempt) -> Throttle:
+    """The locked row without what is too old to count."""
+    now = auth.now()
+    throttle = await repository.lock_throttle(tx, attempt.bucket, now)
+    if throttle.forget_at <= now:
+        throttle = replace(throttle, failures=0)
+    # A process that died in the middle must not keep its attempt for ever.
+    return replace(throttle, in_flight=0) if throttle.started_at + _CHECK_TAKES <= now else throttle
 
 
 async def _check_network(tx: Tx, auth: AuthContext, origin: RequestInfo) -> None:
@@ -64,14 +73,30 @@ async def _check_network(tx: Tx, auth: AuthContext, origin: RequestInfo) -> None
         raise _wait(wait, "Too many failed sign-ins from your network")
 
 
-async def login_failed(tx: Tx, auth: AuthContext, origin: RequestInfo) -> None:
-    """Only failures count against the network."""
+async def login_failed(tx: Tx, auth: AuthContext, attempt: Attempt, origin: RequestInfo) -> None:
+    """The account waits longer from now on. Only failures count against the network."""
     window = auth.settings.login_ip_window
     await repository.take(tx, _network_key(origin), _UNLIMITED, window, 1, auth.now())
+    throttle = await _throttle(tx, auth, attempt)
+    failures = throttle.failures + 1
+    cap = timedelta(seconds=auth.settings.login_delay_cap)
+    wait = delay_after(failures, auth.settings.login_free_attempts, cap)
+    await _finish(tx, attempt, replace(throttle, failures=failures, blocked_until=auth.now() + wait))
 
 
-async def login_succeeded(tx: Tx, attempt: Attempt) -> None:
-    await repository.clear_throttle(tx, attempt.bucket)
+async def login_succeeded(tx: Tx, auth: AuthContext, attempt: Attempt) -> None:
+    throttle = await _throttle(tx, auth, attempt)
+    await _finish(tx, attempt, replace(throttle, failures=0, blocked_until=auth.now()))
+
+
+async def login_unchecked(tx: Tx, auth: AuthContext, attempt: Attempt) -> None:
+    """The password could not be checked: no failure."""
+    await _finish(tx, attempt, await _throttle(tx, auth, attempt))
+
+
+async def _finish(tx: Tx, attempt: Attempt, throttle: Throttle) -> None:
+    done = replace(throttle, in_flight=max(0, throttle.in_flight - 1))
+    await repository.set_throttle(tx, attempt.bucket, done)
 
 
 async def account_recovered(tx: Tx, email: str) -> None:

@@ -9,11 +9,11 @@ from auth_service.limits import service as limits
 from auth_service.limits.service import Attempt
 from auth_service.login import service
 from auth_service.login.schemas import LoginRequest, ReauthenticateRequest
-from auth_service.login.service import Candidates
+from auth_service.login.service import Candidates, Match
 from auth_service.sessions.schemas import SignedIn
 from auth_service.users import service as users
 from auth_service.users.repository import Member
-from shared.errors import InvalidCredentialsError
+from shared.errors import InvalidCredentialsError, ServiceUnavailableError
 from shared.models.identity import Identity
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import CurrentUser
@@ -30,7 +30,7 @@ async def login(
     """Tokens for an address and a password. 401 INVALID_CREDENTIALS does not tell which was wrong."""
     async with auth.db.system_tx() as tx:
         candidates = await service.begin(tx, auth, body.email, origin)
-    match = await service.compare(auth, candidates.members, body.password)
+    match = await _compare(auth, candidates, body.password)
     if match is None:
         async with auth.db.system_tx() as tx:
             await service.fail(tx, auth, candidates, origin)
@@ -58,13 +58,25 @@ async def reauthenticate(
 async def check_password(
     auth: AuthContext, user: Identity, password: str, origin: RequestInfo
 ) -> tuple[Member, Attempt]:
-    """The caller's row when it is their password; counted like a login. Raises `InvalidCredentialsError`."""
+    """The caller's row when it is their password. Raises `InvalidCredentialsError`.
+
+    Counted like a login: end the attempt with `limits.login_succeeded`.
+    """
     async with auth.db.tenant_tx(user.tenant_id) as tx:
         member = await users.own(tx, user)
         attempt = await limits.begin_login(tx, auth, member.email, origin, known=True)
-    match = await service.compare(auth, [member], password)
-    if match is None:
+    candidates = Candidates([member], attempt)
+    if await _compare(auth, candidates, password) is None:
         async with auth.db.tenant_tx(user.tenant_id) as tx:
-            await service.fail(tx, auth, Candidates([member], attempt), origin)
+            await service.fail(tx, auth, candidates, origin)
         raise InvalidCredentialsError("The password is wrong", field="password")
     return member, attempt
+
+
+async def _compare(auth: AuthContext, candidates: Candidates, password: str) -> Match | None:
+    try:
+        return await service.compare(auth, candidates.members, password)
+    except ServiceUnavailableError:
+        async with auth.db.plain_tx() as tx:
+            await limits.login_unchecked(tx, auth, candidates.attempt)
+        raise

@@ -65,7 +65,7 @@ async def succeed(
 ) -> SignedIn:
     """Open the session, in a transaction of the member's tenant."""
     member = await _still_right(tx, match)
-    await limits.login_succeeded(tx, attempt)
+    await limits.login_succeeded(tx, auth, attempt)
     if match.new_hash is not None:
         await users.set_password(
             tx, member.tenant_id, member.id, match.new_hash, auth.now(), replacing=member.password_hash
@@ -92,8 +92,8 @@ async def _still_right(tx: Tx, match: Match) -> Member:
 
 
 async def fail(tx: Tx, auth: AuthContext, candidates: Candidates, origin: RequestInfo) -> None:
-    """Count the failure against the network and note it for the account's tenant."""
-    await limits.login_failed(tx, auth, origin)
+    """Count the failure and note it for the account's tenant."""
+    await limits.login_failed(tx, auth, candidates.attempt, origin)
     for member in candidates.members[:1]:
         await audit.record(
             tx,
@@ -110,7 +110,7 @@ async def confirm(
 ) -> None:
     """The session counts as fresh again for ten minutes."""
     session_id = sessions.session_id_of(identity)
-    await limits.login_succeeded(tx, attempt)
+    await limits.login_succeeded(tx, auth, attempt)
     await sessions.live_session(tx, auth, identity, session_id)
     await session_rows.note_authentication(tx, identity.tenant_id, session_id, auth.now())
     await audit.record(

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from auth_service.audit.service import Act, Actor
 from auth_service.context import AuthDep, Origin
+from auth_service.limits import service as limits
 from auth_service.login.routes import check_password
 from auth_service.one_time import service as tokens
 from auth_service.passwords import service
@@ -47,7 +48,9 @@ async def change(
 ) -> ApiResponse[Revoked]:
     """Replace the own password; the current one is needed."""
     session_id_of(user)
-    member, _ = await check_password(auth, user, body.current_password, origin)
+    member, attempt = await check_password(auth, user, body.current_password, origin)
+    async with auth.db.tenant_tx(user.tenant_id) as tx:
+        await limits.login_succeeded(tx, auth, attempt)
     async with auth.db.tenant_tx(user.tenant_id) as tx:
         await service.check_change(tx, member, body.new_password)
     new_hash = await auth.hasher.hash(body.new_password)
