@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -13,9 +14,11 @@ from fastapi import FastAPI
 from campaign_service.app import create_app
 from campaign_service.settings import Settings
 from shared.database import SimpleDatabase
-from shared.testing import TokenMint
+from shared.testing import TokenMint, fresh_database
 from shared.testing.clients import service_client
 from shared.testing.plugin import OpenDatabase
+
+from .integration.campaigns_kit import Kit, open_kit
 
 
 @pytest.fixture
@@ -44,3 +47,26 @@ async def client(app: FastAPI, db: SimpleDatabase, mint: TokenMint) -> AsyncIter
 def headers(mint: TokenMint, tenant_a: UUID) -> dict[str, str]:
     """The owner of tenant A."""
     return mint.headers(tenant_a)
+
+
+@pytest.fixture(scope="session")
+def common_dsn(database_template: str) -> Iterator[str]:
+    """An administrator's address of the database that these tests share."""
+    with asyncio.Runner() as runner:
+        opened = fresh_database(database_template)
+        yield runner.run(opened.__aenter__())
+        runner.run(opened.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def kit(common_dsn: str, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
+    """The app, seen by a new tenant."""
+    async with open_kit(common_dsn, mint, tenant_a) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def lone_kit(database_dsn: str, mint: TokenMint, tenant_a: UUID) -> AsyncIterator[Kit]:
+    """The app with a single tenant in its database."""
+    async with open_kit(database_dsn, mint, tenant_a) as opened:
+        yield opened

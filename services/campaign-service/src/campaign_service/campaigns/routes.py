@@ -12,6 +12,7 @@ from campaign_service.campaigns.schemas import (
     CampaignIn,
     CampaignOut,
     CampaignUpdate,
+    DeletedCampaign,
     RetryIn,
     RetryOut,
     ScheduleIn,
@@ -80,10 +81,13 @@ async def update(
     return success_response(_out(campaign), "Campaign updated")
 
 
-@router.delete("/{tenant_id}/{campaign_id}", status_code=204, response_class=Response, responses=_WRITE)
-async def delete(tenant_id: TenantPath, campaign_id: UUID, _: OperatorUser, tx: TenantTx) -> None:
+@router.delete("/{tenant_id}/{campaign_id}", responses=_WRITE)
+async def delete(
+    tenant_id: TenantPath, campaign_id: UUID, _: OperatorUser, tx: TenantTx
+) -> ApiResponse[DeletedCampaign]:
     """Remove a campaign that never started."""
     await service.delete(tx, tenant_id, campaign_id)
+    return success_response(DeletedCampaign(id=campaign_id), "Campaign deleted")
 
 
 @router.post("/{tenant_id}/{campaign_id}/duplicate", status_code=201, responses=_WRITE)

@@ -34,7 +34,10 @@ def _distinct(value: list[str]) -> list[str]:
 
 
 def _to_utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range") from None
 
 
 Slug = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$")]
@@ -121,6 +124,10 @@ class CampaignOut(BaseModel):
     created_by: UUID | None
     created_at: datetime
     updated_at: datetime
+
+
+class DeletedCampaign(BaseModel):
+    id: UUID
 
 
 class SendOut(BaseModel):

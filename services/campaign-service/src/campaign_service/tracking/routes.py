@@ -24,7 +24,7 @@ _NO_STORE = {"Cache-Control": "no-store, max-age=0", "X-Robots-Tag": "noindex, n
 _PIXEL_HEADERS = _NO_STORE | {"Content-Type": "image/gif"}
 _LINK_HEADERS = _NO_STORE | {"Referrer-Policy": "no-referrer"}
 _MAX_INDEX_DIGITS = 5
-AcceptLanguage = Annotated[str, Header(alias="Accept-Language", max_length=1000)]
+AcceptLanguage = Annotated[str, Header(alias="Accept-Language")]
 
 
 def _client_ip(request: Request) -> str:

@@ -48,7 +48,8 @@ async def record_hits(tx: Tx, runtime: Runtime, hits: Sequence[Hit]) -> Recorded
     rows = await repository.lock_recipients(tx, (hit.person for hit in hits))
     links = await repository.links(tx, ((hit.tenant_id, hit.campaign_id) for hit in hits))
     present = {hit.dedupe_key: hit for hit in hits if hit.person in rows}
-    known = await repository.known_keys(tx, list(present.values()))
+    # Web requests have keys of their own: only what other systems report can come twice.
+    known = await repository.known_keys(tx, [hit for hit in present.values() if hit.source != "web"])
     fresh = [hit for key, hit in present.items() if key not in known]
     judged = await _judge(tx, fresh, rows, links)
     recorded = [pair for person in judged.values() for pair in person.verdicts]
