@@ -44,7 +44,10 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 async def status(kit: Kit, campaign: UUID) -> str:
-    return str((await kit.ok("GET", f"/{campaign}"))["status"])
+    rows = await kit.fetch(
+        "SELECT status FROM campaign WHERE tenant_id = $1 AND id = $2", kit.tenant, campaign
+    )
+    return str(rows[0]["status"])
 
 
 async def states(kit: Kit, campaign: UUID) -> dict[str, str]:

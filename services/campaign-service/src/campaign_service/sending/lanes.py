@@ -40,6 +40,20 @@ class Backoff:
         return max(0.0, self._until - asyncio.get_running_loop().time()) if self._failures else 0.0
 
 
+class _Lane:
+    """One connection (while there is one) and the record of what it sent last."""
+
+    def __init__(self) -> None:
+        self.connection: SmtpConnection | None = None
+        self.recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.recorded.set_result(None)
+
+    async def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection:
+            await connection.quit()
+
+
 class Lanes:
     """All connections of this process and the windows they have in flight."""
 
@@ -68,39 +82,34 @@ class Lanes:
                 group.create_task(self._lane())
 
     async def _lane(self) -> None:
-        connection: SmtpConnection | None = None
+        lane = _Lane()
         try:
             while not self._stop.is_set():
-                window = await self._next(connection)
+                window = await self._next(lane)
                 if window is not None:
-                    connection = await self._serve(connection, window)
-                elif connection:
-                    await connection.quit()
-                    connection = None
+                    await self._serve(lane, window)
+                elif lane.connection:
+                    await lane.close()
         finally:
-            if connection:
-                await connection.quit()
+            await lane.close()
 
-    async def _serve(self, connection: SmtpConnection | None, window: Window) -> SmtpConnection | None:
-        """Sends one window; the connection to go on with."""
+    async def _serve(self, lane: _Lane, window: Window) -> None:
+        """Connects if need be and sends one window."""
         try:
-            connection = await self._connected(connection)
-            if connection is None:
+            await self._connect(lane)
+            if lane.connection is None:
                 await self._give_back(window)
             elif flight := await self._mark(window):
-                await self._send(connection, flight)
+                await self._send(lane.connection, lane, flight)
         except Exception as error:  # noqa: BLE001  # the other lanes' mails must not suffer; these leases run out
             logger.warning("a window was given up; its leases run out", mails=len(window.rows), error=error)
-            if connection:
-                connection.abort()
+            await lane.close()
             await asyncio.sleep(_POLL_SECONDS)
-            return None
-        return connection
 
-    async def _next(self, connection: SmtpConnection | None) -> Window | None:
+    async def _next(self, lane: _Lane) -> Window | None:
         """The next window; None after a while without one, or when it is time to stop."""
         waited = 0.0
-        patience = _IDLE_CLOSE_SECONDS if connection else 3600.0
+        patience = _IDLE_CLOSE_SECONDS if lane.connection else 3600.0
         while not self._stop.is_set() and waited < patience:
             with suppress(asyncio.QueueEmpty):
                 return self._windows.get_nowait()
@@ -109,28 +118,29 @@ class Lanes:
             waited += _POLL_SECONDS
         return None
 
-    async def _connected(self, connection: SmtpConnection | None) -> SmtpConnection | None:
-        """A usable connection, or None when it is time to stop."""
+    async def _connect(self, lane: _Lane) -> None:
+        """Gives the lane a usable connection, or none when it is time to stop."""
+        connection = lane.connection
         if connection and connection.usable and connection.sent < self._limits.connection_mails:
-            return connection
-        if connection:
-            await connection.quit()
-        while not self._stop.is_set():
+            return
+        await lane.close()
+        while not self._stop.is_set() and lane.connection is None:
             if self._backoff.remaining:
                 await asyncio.sleep(min(self._backoff.remaining, _POLL_SECONDS))
                 continue
             try:
-                return await SmtpConnection.open(self._server)
+                lane.connection = await SmtpConnection.open(self._server)
             except SmtpError as error:
                 self._backoff.failed()
                 logger.warning("no connection to the mail server", error=str(error))
-        return None
 
-    async def _send(self, connection: SmtpConnection, flight: _Flight) -> None:
+    async def _send(self, connection: SmtpConnection, lane: _Lane, flight: _Flight) -> None:
         self.in_flight.add(flight)
         try:
+            # the window before this one must be on record: no lane ever has more than two unrecorded
+            await lane.recorded
             results = await flight.run(connection, self._limits, self._runtime)
-            await self._recorder.add(flight.window.key, results)
+            lane.recorded = self._recorder.add(flight.window.key, results)
         finally:
             self.in_flight.discard(flight)
         if flight.answered:

@@ -18,8 +18,9 @@ RecordedState = Literal[
 class Limits:
     """How the sender works; times in seconds.
 
-    `window`: mails marked as in flight together by one connection, so at most `connections * window` mails
-    are in flight. `connection_mails`: a connection is renewed after that many.
+    `window`: mails marked as in flight together by one connection; it marks the next ones while the last are
+    being recorded, so at most `2 * connections * window` mails are in flight or unrecorded at any time.
+    `connection_mails`: a connection is renewed after that many.
     """
 
     connections: int = 8

@@ -23,7 +23,6 @@ from .model import CampaignKey, Claimed, Limits, RecordedState, Result
 from .outcomes import Accepted, Ambiguous, NotSent, Outcome, Rejected
 from .replies import Kind
 
-_MAX_PENDING = 5_000
 _REFUSED: dict[Kind, RecordedState] = {
     "user_unknown": "bounced_hard",
     "mailbox": "bounced_soft",
@@ -96,20 +95,15 @@ class Recorder:
         self._runtime = runtime
         self._site = site
         self._pending: defaultdict[CampaignKey, list[Result]] = defaultdict(list)
-        self._count = 0
+        self._written = asyncio.get_running_loop().create_future()
         self._work = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
         self._closing = False
 
-    async def add(self, key: CampaignKey, results: Sequence[Result]) -> None:
-        """Returns at once, or waits while too much is unwritten."""
-        await self._room.wait()
+    def add(self, key: CampaignKey, results: Sequence[Result]) -> asyncio.Future[None]:
+        """Done when these results are committed."""
         self._pending[key].extend(results)
-        self._count += len(results)
-        if self._count >= _MAX_PENDING:
-            self._room.clear()
         self._work.set()
+        return self._written
 
     def close(self) -> None:
         """`run` ends once everything given so far is written."""
@@ -117,28 +111,25 @@ class Recorder:
         self._work.set()
 
     async def run(self) -> None:
-        delay = 0.1
-        while True:
+        while not self._closing or self._pending:
             await self._work.wait()
             self._work.clear()
-            batch, self._pending, self._count = self._pending, defaultdict(list), 0
-            self._room.set()
+            batch, self._pending = self._pending, defaultdict(list)
+            written, self._written = self._written, asyncio.get_running_loop().create_future()
             for key, results in batch.items():
-                while not await self._written(key, results):
-                    await asyncio.sleep(delay)
-                    delay = min(delay * 2, 5.0)
-                delay = 0.1
-            if self._closing and not self._pending:
-                return
+                await self._write(key, results)
+            written.set_result(None)
 
-    async def _written(self, key: CampaignKey, results: list[Result]) -> bool:
-        try:
-            async with self._runtime.db.tenant_tx(key.tenant_id) as tx:
-                await write(tx, self._runtime, self._site, key, results)
-        except Exception as error:  # noqa: BLE001  # what was sent must be written, whatever ails the database
-            logger.warning("outcomes could not be written; trying again", mails=len(results), error=error)
-            return False
-        return True
+    async def _write(self, key: CampaignKey, results: list[Result]) -> None:
+        delay = 0.1
+        while True:
+            try:
+                async with self._runtime.db.tenant_tx(key.tenant_id) as tx:
+                    return await write(tx, self._runtime, self._site, key, results)
+            except Exception as error:  # noqa: BLE001  # what was sent must be written, whatever ails the database
+                logger.warning("outcomes could not be written; trying again", mails=len(results), error=error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
 
 
 async def write(tx: Tx, runtime: Runtime, site: Site, key: CampaignKey, results: Sequence[Result]) -> None:

@@ -1,0 +1,208 @@
+"""The sending process is killed with -9 at several points: nobody is forgotten, every repeat is visible."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.database.roles import runtime_dsn
+from shared.testing.databases import ROLE_SECRET
+from tests.simulators.processes import ROOT, RunningSink, smtp_sink
+from tests.simulators.smtp_sink import Fault
+
+from .campaigns_kit import Kit
+
+PEOPLE = 240
+WINDOW, CONNECTIONS = 5, 4
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def worker(dsn: str, smtp_port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m campaign_service --role worker`, as it runs in production."""
+    settings = {
+        "PYTHON_ENV": "test",
+        "LOG_LEVEL": "warning",
+        "DATABASE_URL": runtime_dsn(dsn, "campaign", ROLE_SECRET),
+        "EVENTS_URL": "postgres://",
+        "JWT_SECRET": "a secret of the tests",
+        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
+        "PORT": str(free_port()),
+        "DATA_DIR": str(folder),
+        "SEND_CONNECTIONS": str(CONNECTIONS),
+        "SEND_WINDOW": str(WINDOW),
+        "SEND_BATCH": "50",
+        "SEND_LEASE_SECONDS": "3",
+    }
+    command = [sys.executable, "-m", "campaign_service", "--role", "worker"]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    while not await condition():  # noqa: ASYNC110  # what it waits for happens in other processes
+        await asyncio.sleep(0.02)
+
+
+async def states(kit: Kit, campaign: UUID) -> Counter[str]:
+    rows = await kit.fetch(
+        """SELECT state, count(*) AS n FROM campaign_recipient
+           WHERE tenant_id = $1 AND campaign_id = $2 GROUP BY state""",
+        kit.tenant,
+        campaign,
+    )
+    return Counter({row["state"]: row["n"] for row in rows})
+
+
+async def kill(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    await asyncio.to_thread(process.wait)
+
+
+async def settled(kit: Kit, campaign: UUID) -> Counter[str]:
+    """The states when the database has finished what the dead process had begun."""
+    before: Counter[str] | None = None
+    while before != (now := await states(kit, campaign)):
+        before = now
+        await asyncio.sleep(0.3)
+    return now
+
+
+async def finish(kit: Kit, campaign: UUID, dsn: str, folder: Path) -> list[dict[str, Any]]:
+    """A new process and a healthy mail server; all mails that were ever taken."""
+    with smtp_sink(folder) as sink, worker(dsn, sink.port, folder):
+
+        async def done() -> bool:
+            rows = await kit.fetch(
+                "SELECT status FROM campaign WHERE tenant_id = $1 AND id = $2", kit.tenant, campaign
+            )
+            return bool(rows[0]["status"] == "sent")
+
+        await until(done)
+        return sink.messages()
+
+
+async def assert_nothing_lost(
+    kit: Kit, campaign: UUID, mails: list[dict[str, Any]], in_flight: int, taken_before: int
+) -> None:
+    rows = {row["email"]: row for row in await kit.recipients(campaign)}
+    copies: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for mail in mails:
+        copies[mail["recipient"]].append(mail)
+    assert set(copies) == set(rows), "somebody got no mail"
+    repeated = {address: mails for address, mails in copies.items() if len(mails) > 1}
+    assert len(mails) - len(rows) <= in_flight
+    assert taken_before + len(rows) >= len(mails)
+    for address, several in repeated.items():
+        assert len({mail["message_id"] for mail in several}) == 1
+        assert [mail["repeat"] for mail in several] == [None, *(str(n) for n in range(1, len(several)))]
+        assert rows[address]["possible_repeats"] == len(several) - 1
+    assert sum(row["possible_repeats"] for row in rows.values()) == in_flight
+    figures = await kit.counts(campaign)
+    assert figures == {"sent": PEOPLE} | ({"repeats": in_flight} if in_flight else {})
+
+
+@pytest.mark.parametrize("after", [1, 100, 160])
+async def test_killed_in_the_middle_of_a_send(
+    lone_kit: Kit, database_dsn: str, tmp_path: Path, after: int
+) -> None:
+    campaign = await lone_kit.started(PEOPLE)
+    with smtp_sink(tmp_path, delay=0.01) as sink, worker(database_dsn, sink.port, tmp_path) as process:
+        await until(lambda: _taken(sink, after))
+        await kill(process)
+        in_flight = (await settled(lone_kit, campaign))["attempting"]
+        taken = len(sink.messages())
+    assert in_flight <= 2 * WINDOW * CONNECTIONS
+    mails = await finish(lone_kit, campaign, database_dsn, tmp_path)
+    await assert_nothing_lost(lone_kit, campaign, mails, in_flight, taken)
+
+
+async def _taken(sink: RunningSink, number: int) -> bool:
+    return len(sink.messages()) >= number
+
+
+async def test_killed_before_it_claimed_anybody(lone_kit: Kit, database_dsn: str, tmp_path: Path) -> None:
+    with smtp_sink(tmp_path) as sink, worker(database_dsn, sink.port, tmp_path) as process:
+        campaign = await lone_kit.started(PEOPLE)
+        await kill(process)
+        in_flight = (await settled(lone_kit, campaign))["attempting"]
+        taken = len(sink.messages())
+    mails = await finish(lone_kit, campaign, database_dsn, tmp_path)
+    await assert_nothing_lost(lone_kit, campaign, mails, in_flight, taken)
+
+
+async def test_killed_with_leases_but_nothing_begun(lone_kit: Kit, database_dsn: str, tmp_path: Path) -> None:
+    campaign = await lone_kit.started(PEOPLE)
+
+    async def leased() -> bool:
+        return (await states(lone_kit, campaign))["leased"] > 0
+
+    with worker(database_dsn, free_port(), tmp_path) as process:
+        await until(leased)
+        await kill(process)
+    assert (await settled(lone_kit, campaign))["attempting"] == 0
+    mails = await finish(lone_kit, campaign, database_dsn, tmp_path)
+    await assert_nothing_lost(lone_kit, campaign, mails, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "arrived"),
+    [
+        (Fault("", "data", "stall"), False),
+        (Fault("", "content", "stall"), False),
+        (Fault("", "content", "take_and_stall"), True),
+    ],
+    ids=["before-the-content", "after-the-dot-not-taken", "after-the-dot-taken"],
+)
+async def test_killed_while_the_server_holds_its_answer(
+    lone_kit: Kit, database_dsn: str, tmp_path: Path, fault: Fault, arrived: bool
+) -> None:
+    campaign = await lone_kit.started(PEOPLE)
+
+    async def all_lanes_wait() -> bool:
+        in_flight = (await states(lone_kit, campaign))["attempting"] == WINDOW * CONNECTIONS
+        return in_flight and (len(sink.messages()) == CONNECTIONS or not arrived)
+
+    with smtp_sink(tmp_path, fault) as sink, worker(database_dsn, sink.port, tmp_path) as process:
+        await until(all_lanes_wait)
+        await kill(process)
+        taken = len(sink.messages())
+    assert taken == (CONNECTIONS if arrived else 0)
+    mails = await finish(lone_kit, campaign, database_dsn, tmp_path)
+    assert len(mails) == PEOPLE + taken
+    await assert_nothing_lost(lone_kit, campaign, mails, WINDOW * CONNECTIONS, taken)
+
+
+async def test_killed_twice_in_one_send(lone_kit: Kit, database_dsn: str, tmp_path: Path) -> None:
+    campaign = await lone_kit.started(PEOPLE)
+    in_flight = 0
+    with smtp_sink(tmp_path, delay=0.01) as sink:
+        for target in (60, 140):
+            with worker(database_dsn, sink.port, tmp_path) as process:
+                await until(lambda target=target: _taken(sink, target))  # type: ignore[misc]
+                await kill(process)
+            in_flight += (await settled(lone_kit, campaign))["attempting"]
+        taken = len(sink.messages())
+    mails = await finish(lone_kit, campaign, database_dsn, tmp_path)
+    await assert_nothing_lost(lone_kit, campaign, mails, in_flight, taken)
