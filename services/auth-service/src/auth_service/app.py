@@ -11,6 +11,7 @@ from auth_service.context import AuthContext
 from auth_service.housekeeping import service as housekeeping
 from auth_service.internal.routes import router as internal
 from auth_service.login.routes import router as login
+from auth_service.pages.routes import router as pages
 from auth_service.passwords.jobs import JOBS
 from auth_service.passwords.routes import router as passwords
 from auth_service.registration.routes import router as registration
@@ -27,7 +28,7 @@ from shared.utils.tokens import FetchJwks, TokenVerifier
 from shared.web import Runtime, create_service_app
 
 NAME = "auth-service"
-ROUTERS = (registration, login, sessions, passwords, users, tenants, api_keys, audit, keys, internal)
+ROUTERS = (registration, login, sessions, passwords, users, tenants, api_keys, audit, keys, pages, internal)
 
 
 def create_app(settings: AuthSettings, hasher: PasswordHasher | None = None) -> FastAPI:

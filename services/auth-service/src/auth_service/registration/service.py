@@ -46,7 +46,7 @@ async def is_taken(tx: Tx, auth: AuthContext, body: RegisterRequest, origin: Req
     if holder is None:
         return False
     key = f"auth.account_exists:{holder.id}:{auth.now().date().isoformat()}"
-    await notices.send_mail(tx, auth, holder, "auth.account_exists", key=key, path="/auth/login")
+    await notices.send_mail(tx, auth, holder, "auth.account_exists", key=key, path="/auth/password/forgot")
     return True
 
 

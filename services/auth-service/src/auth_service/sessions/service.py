@@ -181,7 +181,7 @@ async def _punish_reuse(
     member = await users.get(tx, tenant_id, user_id)
     assert member is not None
     key = f"auth.session_reuse:{chain.session_id}"
-    await notices.send_mail(tx, auth, member, "auth.session_reuse", key=key, path="/auth/sessions")
+    await notices.send_mail(tx, auth, member, "auth.session_reuse", key=key, path="/auth/password/forgot")
 
 
 async def revoke_one(
