@@ -22,6 +22,7 @@ from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_databas
 T = TypeVar("T")
 #: Enough for every test's tenant, few enough for one test to reach.
 RATE_LIMIT = 400
+SEND_CONNECTIONS, SEND_WINDOW = 2, 25
 PATIENCE = 60.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
 
@@ -145,7 +146,8 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
             "RATE_LIMIT_REQUESTS": str(RATE_LIMIT),
             "SEND_LEASE_SECONDS": "3",
             "SEND_BATCH": "50",
-            "SEND_CONNECTIONS": "2",
+            "SEND_CONNECTIONS": str(SEND_CONNECTIONS),
+            "SEND_WINDOW": str(SEND_WINDOW),
             **settings,
         }
         with Stack(state, environment=environment) as stack, contextlib.closing(System(stack)) as system:

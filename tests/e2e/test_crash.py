@@ -8,11 +8,11 @@ from typing import Any
 
 from demo.client import wait_for
 from demo.mail import Envelope
-from tests.e2e.system import Customer, System
+from tests.e2e.system import SEND_CONNECTIONS, SEND_WINDOW, Customer, System
 
 PEOPLE = 4000
-#: Mails that may be under way when the process dies: what its connections hold unanswered.
-IN_FLIGHT = 2 * 50
+#: Mails that may be under way when the process dies: each connection has that many without a record.
+IN_FLIGHT = SEND_CONNECTIONS * SEND_WINDOW
 
 
 def _campaign(system: System, customer: Customer) -> str:
