@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -241,3 +243,38 @@ async def test_mailwizz_opens_and_clicks_are_applied_once(kit: Kit) -> None:
     links = await kit.ok("GET", f"/{campaign_id}/links")
     assert [link["unique_clicks"] for link in links] == [0, 1, 0]
     assert await issues(kit) == [("unmatched", "no_such_mail")]
+
+
+async def test_overlapping_batches_and_hits_at_once_count_as_one_after_the_other(kit: Kit) -> None:
+    campaigns = [await kit.accepted(20), await kit.accepted(20)]  # the second goes to all forty people
+    rows = [(c, row["contact_id"]) for c in campaigns for row in await kit.recipients(c)]
+    kinds = ("d", "b", "f", "t")
+    lines = [
+        line(kit, kinds[n % 4], envId=kit.ref(*row), bounceCat="bad-mailbox" if n % 8 == 1 else "other")
+        for n, row in enumerate(rows)
+    ]
+    kit.clock.advance(3600)
+    chance = random.Random(3)
+    bodies = [csv(*chance.sample(lines, 30)) for _ in range(6)] + [csv(*lines)]
+    paths = [f"/t/o/{kit.token(*row)}" for row in rows] + [f"/t/c/{kit.token(*row)}.0" for row in rows]
+    chance.shuffle(paths)
+    answers = await asyncio.gather(
+        *(kit.webhook("powermta", body) for body in bodies),
+        *(kit.client.get(path, headers={"User-Agent": FIREFOX}) for path in paths),
+    )
+    assert {getattr(answer, "status_code", 0) for answer in answers} <= {0, 200, 302}
+    sums = Counter[str]()
+    for campaign in campaigns:
+        sums.update(await kit.counts(campaign))
+    assert sums == {
+        "sent": 60,
+        "delivered": 15,
+        "bounced_hard": 8,
+        "bounced_other": 7,
+        "complained": 15,
+        "deferred": 15,
+        "opens_human": 60,
+        "unique_opens": 60,
+        "clicks_human": 60,
+        "unique_clicks": 60,
+    }
