@@ -18,6 +18,7 @@ from . import repository
 from .model import CampaignKey, Claimed, Limits, Window
 
 _IDLE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 3.0
 _KEPT_CAMPAIGNS = 50
 
 
@@ -61,9 +62,9 @@ class Feeder:
                 break
             fed = await self._feed(key, batch) or fed
         if not fed:
-            # looking costs more the larger the campaigns are that wait for a retry
+            # Looking costs more the larger the campaigns are that wait for a retry; a new one waits little.
             cost = asyncio.get_running_loop().time() - begun
-            await asyncio.sleep(max(_IDLE_SECONDS, 20 * cost))
+            await asyncio.sleep(min(max(_IDLE_SECONDS, 20 * cost), _LONGEST_PAUSE_SECONDS))
 
     async def _feed(self, key: CampaignKey, batch: int) -> bool:
         """Claims and queues one batch; False when the campaign had nobody to claim."""
