@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from auth_service.__main__ import rotate_keys
+from auth_service.app import create_app
 from auth_service.security.access_tokens import generate_key
 from auth_service.settings import AuthSettings
 from auth_service.signing_keys import service
@@ -17,12 +18,13 @@ from auth_service.signing_keys.keyring import KeyRing
 from auth_service.signing_keys.rotation import rotate_once
 from shared.database import SimpleDatabase
 from shared.database.roles import runtime_dsn
-from shared.errors import UnauthorizedError
-from shared.testing import FakeClock
+from shared.errors import ConfigurationError, UnauthorizedError
+from shared.testing import FakeClock, TokenMint
+from shared.testing.clients import service_client
 from shared.testing.databases import ROLE_SECRET
 from shared.utils.tokens import JwksCache, TokenVerifier
 
-from .support import Accounts
+from .support import Accounts, CountingHasher, cheap_settings
 
 LEAD = 1200
 
@@ -79,6 +81,25 @@ async def test_private_keys_are_sealed_at_rest(accounts: Accounts) -> None:
     other = settings.model_copy(update={"jwt_secret": type(settings.jwt_secret)("another secret")})
     with pytest.raises(ValueError, match="sealed"):
         service.key_box(other).open(row["private_key"], row["kid"])
+
+
+async def test_changed_secret_is_named_and_can_be_recovered_from(
+    accounts: Accounts, db: SimpleDatabase, mint: TokenMint, clock: FakeClock
+) -> None:
+    """The service does not start; after new keys it does, and everybody signs in again."""
+    ada = await accounts.register()
+    changed = cheap_settings(jwt_secret="another installation secret")
+    app = create_app(changed, CountingHasher(changed))
+    with pytest.raises(ConfigurationError, match="rotate-keys --emergency"):
+        async with service_client(app, db, mint, clock):
+            pass
+    async with db.plain_tx() as tx:
+        await service.replace_at_once(tx, changed, clock.now())
+    app = create_app(changed, CountingHasher(changed))
+    async with service_client(app, db, mint, clock) as client:
+        recovered = Accounts(client, app, db, clock)
+        assert (await recovered.refresh(ada.refresh_token)).status_code == 401
+        assert (await recovered.login(ada.email)).status_code == 200
 
 
 async def test_kid_belongs_to_the_key() -> None:

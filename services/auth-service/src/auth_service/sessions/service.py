@@ -100,8 +100,8 @@ async def refresh(
     if found is None:
         return None
     chain, user_id, role = found
-    key = auth.box.open(chain.refresh_key, f"session {chain.session_id}")
-    if not (token.is_genuine(key) and _is_live(chain, role, auth)):
+    key = _session_key(auth, chain)
+    if key is None or not (token.is_genuine(key) and _is_live(chain, role, auth)):
         return None
     counter, expires_at = await _counter_after(tx, auth, token, chain, role)
     if counter is None:
@@ -111,6 +111,14 @@ async def refresh(
     assert member is not None
     successor = RefreshToken.derive(key, token.tenant_id, chain.session_id, counter)
     return _tokens(auth, signer, member, successor, expires_at)
+
+
+def _session_key(auth: AuthContext, chain: Chain) -> bytes | None:
+    """None when JWT_SECRET has changed since: such sessions have to sign in again."""
+    try:
+        return auth.box.open(chain.refresh_key, f"session {chain.session_id}")
+    except ValueError:
+        return None
 
 
 def _is_live(chain: Chain, role: Role, auth: AuthContext) -> bool:

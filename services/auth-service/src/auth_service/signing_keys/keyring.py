@@ -13,6 +13,7 @@ from auth_service.settings import AuthSettings
 from auth_service.signing_keys import repository, service
 from auth_service.signing_keys.repository import SigningKey
 from shared.database import SimpleDatabase
+from shared.errors import ConfigurationError
 from shared.utils.clock import Clock
 from shared.utils.tokens import FetchJwks, JwksCache
 
@@ -48,10 +49,20 @@ class KeyRing:
         self._lock = asyncio.Lock()
 
     async def signer(self) -> Signer:
-        """Takes a connection now and then: call it before a transaction, never inside one."""
+        """Takes a connection now and then: call it before a transaction, never inside one.
+
+        Raises `ConfigurationError` when JWT_SECRET has changed.
+        """
         active = next(key for key in await self._current() if key.state == "active")
         assert active.private_key is not None
-        private = self._box.open(active.private_key, active.kid)
+        try:
+            private = self._box.open(active.private_key, active.kid)
+        except ValueError:
+            raise ConfigurationError(
+                "JWT_SECRET is not what the signing keys were sealed with: set it back, or replace the keys"
+                " with `python -m auth_service rotate-keys --emergency`",
+                field="JWT_SECRET",
+            ) from None
         return Signer(active.kid, private, self._settings.issuer, self._clock)
 
     async def jwks(self) -> dict[str, list[dict[str, str]]]:
