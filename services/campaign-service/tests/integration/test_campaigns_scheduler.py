@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -55,3 +56,24 @@ async def test_a_schedule_that_cannot_start_says_why(kit: Kit) -> None:
         "could not start: Nobody would get this mail",
     )
     assert not await start_due(kit.runtime)
+
+
+async def test_a_campaign_that_cannot_start_does_not_hold_up_the_next(kit: Kit) -> None:
+    await kit.add_contacts(1)
+    first = (kit.clock.now() + timedelta(minutes=1)).isoformat()
+    second = (kit.clock.now() + timedelta(minutes=2)).isoformat()
+    broken = await kit.create(scheduled_at=first)
+    sound = await kit.create(scheduled_at=second)
+    for campaign in (broken, sound):
+        await kit.ok("POST", f"/{campaign['id']}/schedule")
+    await kit.execute(
+        "UPDATE template_content SET html = '{{ broken' WHERE tenant_id = $1 AND template_id = $2",
+        kit.tenant,
+        UUID(broken["template_id"]),
+    )
+    kit.clock.advance(180)
+    while await start_due(kit.runtime):
+        pass
+    stored = await kit.ok("GET", f"/{broken['id']}")
+    assert (stored["status"], stored["status_reason"].startswith("could not start")) == ("draft", True)
+    assert (await kit.ok("GET", f"/{sound['id']}"))["status"] == "sending"

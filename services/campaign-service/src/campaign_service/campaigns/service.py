@@ -15,8 +15,16 @@ from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
 from shared.database import Tx
+from shared.database.errors import translate
 from shared.events import new_event
-from shared.models.errors import AppError, BusinessRuleError, ConflictError, NotFoundError, ValidationError
+from shared.models.errors import (
+    AppError,
+    BusinessRuleError,
+    ConflictError,
+    NotFoundError,
+    ServiceUnavailableError,
+    ValidationError,
+)
 from shared.utils import logger, uuid7
 from shared.web import Runtime
 
@@ -188,12 +196,14 @@ async def start_next_due(tx: Tx, runtime: Runtime, now: datetime) -> bool:
     savepoint = await tx.savepoint()
     try:
         await start(tx, runtime, tenant_id, campaign_id, now)
-    except AppError as error:
+    except Exception as error:  # whatever is wrong with one campaign, the others have to start
         await savepoint.rollback()
+        known = error if isinstance(error, AppError) else translate(error)
+        if isinstance(known, ServiceUnavailableError):
+            raise  # the database is busy: tried again, as long as the campaign's lateness allows
         logger.warning("a scheduled campaign could not start", campaign_id=str(campaign_id), error=error)
-        await repository.set_status(
-            tx, tenant_id, campaign_id, "draft", now, f"could not start: {error.message}"
-        )
+        reason = known.message if known else "something went wrong on our side"
+        await repository.set_status(tx, tenant_id, campaign_id, "draft", now, f"could not start: {reason}")
     else:
         await savepoint.commit()
     return True
