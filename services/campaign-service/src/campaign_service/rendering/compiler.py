@@ -17,7 +17,7 @@ from liquid.exceptions import LiquidError
 
 from . import headers
 from .css import inline_css
-from .links import LinkTable, Tracking, add_pixel, rewrite_html, rewrite_text
+from .links import TRACKING_OUTPUT, LinkTable, Tracking, add_pixel, rewrite_html, rewrite_text
 from .liquid_env import Part, parse, render
 from .markup import Masked
 from .model import CampaignInfo, Content, OutgoingMail, Recipient, RenderError
@@ -36,6 +36,9 @@ from .site import Site
 from .variables import merge_variables
 
 Value = Callable[[Variables], bytes]
+TRACKING_KEY = TRACKING_OUTPUT.strip("{} ")
+# The same in HTML and text (nothing in them needs escaping), long, and in every mail.
+_ENCODED_ONCE = (TRACKING_KEY, "unsubscribe_url")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -110,6 +113,10 @@ class CompiledCampaign:
         )
         variables["_t"] = {"token": Markup(token)}
         variables["_m"] = (recipient, address, ref, token)
+        variables["_q"] = {
+            TRACKING_KEY: encode_value(token),
+            "unsubscribe_url": encode_value(variables["unsubscribe_url"]),
+        }
         try:
             content = self._language(recipient.language).fill(variables)
         except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
@@ -226,7 +233,9 @@ def _merged(pieces: Sequence[str | Output]) -> list[str | Output]:
 
 
 def _encoded(output: Output) -> Value:
-    get = output.get
+    key, get = output.key, output.get
+    if key in _ENCODED_ONCE:
+        return lambda variables: variables["_q"][key]
     return lambda variables: encode_value(get(variables))
 
 

@@ -95,6 +95,9 @@ def _encoded_words(value: str, used: int) -> list[bytes]:
     words: list[bytes] = []
     chunk = b""
     room = _word_room(used)
+    whole = value.encode("utf-8", "replace")
+    if len(whole) <= room:
+        return [_encoded_word(whole)]
     for character in value:
         raw = character.encode("utf-8", "replace")
         if len(chunk) + len(raw) > room:
@@ -102,7 +105,11 @@ def _encoded_words(value: str, used: int) -> list[bytes]:
             chunk, room = b"", _word_room(1)
         chunk += raw
     words.append(chunk)
-    return [b"=?utf-8?B?" + base64.b64encode(word) + b"?=" for word in words]
+    return [_encoded_word(word) for word in words]
+
+
+def _encoded_word(raw: bytes) -> bytes:
+    return b"=?utf-8?B?" + base64.b64encode(raw) + b"?="
 
 
 def _word_room(used: int) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
 from campaign_service.sending import refs, tokens
+from shared.models.errors import ConfigurationError
 from shared.utils.crypto import derive_key
+
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:_~/\[\]-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,11 @@ class Site:
     @classmethod
     def from_secret(cls, secret: str, *, public_url: str, mail_domain: str) -> Self:
         """Keys derived from the installation secret, so that every process agrees on them."""
+        public_url = public_url.rstrip("/")
+        if not _PUBLIC_URL.fullmatch(public_url):
+            raise ConfigurationError("PUBLIC_URL must be http(s)://host[:port][/path]", field="PUBLIC_URL")
         return cls(
-            public_url.rstrip("/"),
+            public_url,
             mail_domain,
             tokens.TrackingTokens(derive_key(secret, tokens.KEY_PURPOSE)),
             refs.RecipientRefs(derive_key(secret, refs.KEY_PURPOSE)),
