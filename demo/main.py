@@ -41,7 +41,8 @@ def run(
     rows: int = 20_000,
     out: TextIO = sys.stdout,
 ) -> int:
-    """Play the whole demo; 0 when every figure was right, 1 when one was wrong or something did not work.
+    """Play the whole demo; 0 when every figure was right, 1 when one was wrong or something did not work,
+    130 after Ctrl-C.
 
     Each run is a tenant of its own, so it can be repeated on the same installation. `events` says in words
     which event transport is in use.
@@ -60,4 +61,7 @@ def run(
         report.say(f"The demo stops here: {error}")
         report.summary()
         return 1
+    except KeyboardInterrupt:
+        report.say("Interrupted.")
+        return 130
     return report.summary()
