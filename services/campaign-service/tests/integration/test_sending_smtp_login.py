@@ -79,7 +79,7 @@ async def deliver(settings: SmtpSettings) -> None:
 
 
 async def test_starttls_with_a_login(server_context: ssl.SSLContext) -> None:
-    options = {"require_starttls": True, "authenticator": check_login, "auth_required": True}
+    options: dict[str, Any] = {"require_starttls": True, "authenticator": check_login, "auth_required": True}
     async with server(tls_context=server_context, **options) as port:
         url = f"smtp+starttls://us%40er:p%3Aw@127.0.0.1:{port}"
         await deliver(SmtpSettings.from_url(url, timeouts=QUICK))
@@ -88,7 +88,11 @@ async def test_starttls_with_a_login(server_context: ssl.SSLContext) -> None:
 
 
 async def test_auth_login_where_there_is_no_plain(server_context: ssl.SSLContext) -> None:
-    options = {"require_starttls": True, "authenticator": check_login, "auth_exclude_mechanism": ["PLAIN"]}
+    options: dict[str, Any] = {
+        "require_starttls": True,
+        "authenticator": check_login,
+        "auth_exclude_mechanism": ["PLAIN"],
+    }
     async with server(tls_context=server_context, **options) as port:
         await deliver(
             SmtpSettings.from_url(f"smtp+starttls://us%40er:p%3Aw@127.0.0.1:{port}", timeouts=QUICK)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .compiler import one_line, prepare, render_source
-from .liquid_env import parse
+from .liquid_env import Part, parse
 from .model import Content, Preview, RenderError
 from .variables import unknown_variables
 
@@ -23,10 +23,14 @@ def render_preview(content: Content, variables: Mapping[str, Any]) -> Preview:
     sources = prepare(content, None)
     warnings = list(sources.warnings) + _advice(content)
     rendered = []
-    for part, field in (("text", "subject"), ("html", "html"), ("text", "text")):
+    wanted: tuple[tuple[str, Part, str], ...] = (
+        ("subject", "text", sources.subject),
+        ("html", "html", sources.html),
+        ("text", "text", sources.text),
+    )
+    for field, part, source in wanted:
         try:
-            source = getattr(sources, field)
-            rendered.append(render_source(source, "html" if part == "html" else "text", field, given))
+            rendered.append(render_source(source, part, field, given))
         except RenderError as error:
             warnings.append(f"The {field} cannot be made for this person: {error}")
             rendered.append("")

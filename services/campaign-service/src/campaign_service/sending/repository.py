@@ -220,9 +220,9 @@ async def _record_alike(tx: Tx, key: CampaignKey, group: Sequence[Result], now: 
     first = group[0]
     rows = await tx.fetch(
         """UPDATE campaign_recipient
-           SET state = $5::text, attempts = attempts + $6::int, last_code = $7::text,
+           SET state = $5::text, attempts = attempts + $6::int, last_code = coalesce($7::text, last_code),
                lease_token = NULL, lease_until = NULL, updated_at = $8::timestamptz,
-               last_detail = ($9::text[])[array_position($4::uuid[], contact_id)],
+               last_detail = coalesce(($9::text[])[array_position($4::uuid[], contact_id)], last_detail),
                next_attempt_at = CASE WHEN $5 = 'failed_retry'
                  THEN ($10::timestamptz[])[array_position($4::uuid[], contact_id)] END,
                accepted_at = CASE WHEN $5 = 'accepted' THEN $8::timestamptz END,
