@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import time
 
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
 from starlette.types import Receive, Scope, Send
 
@@ -26,7 +28,7 @@ from webhook_gateway.edge.body import RequestBody
 from webhook_gateway.edge.cors import CorsPolicy
 from webhook_gateway.edge.errors import ClientGoneError
 from webhook_gateway.edge.exchange import Exchange
-from webhook_gateway.edge.headers import first, request_headers, values
+from webhook_gateway.edge.headers import request_headers, values
 from webhook_gateway.identity.credentials import credential
 from webhook_gateway.identity.service import Caller
 from webhook_gateway.limits.repository import LimiterUnavailableError
@@ -48,6 +50,7 @@ class Door:
         self._app = app
         self._parts = parts
         self._metrics = metrics
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._cors = CorsPolicy.parse(",".join(parts.settings.cors_origins))
 
     @property
@@ -89,15 +92,15 @@ class Door:
             self._record(exchange)
 
     async def _handle(self, exchange: Exchange) -> None:
-        headers = exchange.headers
+        index = exchange.index
         self._identify(exchange)
-        origin = first(headers, b"origin")
+        origin = index.get(b"origin")
         exchange.answer_headers += self._cors.headers(origin)
         checks.check_method(exchange.method)
-        checks.check_headers(headers)
+        checks.check_headers(exchange.headers)
         exchange.path = checks.routed_path(exchange.scope["raw_path"])
         checks.check_query(exchange.scope["query_string"])
-        if exchange.method == "OPTIONS" and origin and first(headers, b"access-control-request-method"):
+        if exchange.method == "OPTIONS" and origin and b"access-control-request-method" in index:
             exchange.answer_headers = [(b"x-request-id", exchange.request_id.encode())]
             await exchange.answer(204, b"", self._cors.preflight_headers(origin))
             return
@@ -113,8 +116,8 @@ class Door:
         trusted = self._parts.settings.trusted_networks
         forwarded = values(exchange.headers, b"x-forwarded-for") if trusted else []
         exchange.client = client_address(peer, forwarded, trusted)
-        exchange.request_id = accept_request_id(_ascii(first(exchange.headers, b"x-request-id")))
-        exchange.traceparent = continue_trace(_ascii(first(exchange.headers, b"traceparent"))).encode()
+        exchange.request_id = _request_id(exchange.index.get(b"x-request-id"))
+        exchange.traceparent = _traceparent(exchange.index.get(b"traceparent"))
         exchange.answer_headers = [(b"x-request-id", exchange.request_id.encode()), *_SAFE]
 
     async def _dispatch(self, exchange: Exchange, route: Route) -> None:
@@ -172,15 +175,19 @@ class Door:
         await self._parts.proxy.forward(
             exchange,
             service=route.service,
-            body=RequestBody(exchange.receive, exchange.headers, limit),
-            authorization=caller.authorization if caller else first(exchange.headers, b"authorization"),
+            body=RequestBody(exchange.receive, exchange.index, limit),
+            authorization=caller.authorization if caller else exchange.index.get(b"authorization"),
         )
 
     async def _delegate(self, exchange: Exchange, caller: Caller | None) -> None:
         """Hand over to the gateway's own FastAPI app, as if it were a service behind the door."""
-        kept = [(n, v) for n, v in request_headers(exchange.headers) if n != b"authorization"]
+        kept = [
+            (n, v)
+            for n, v in request_headers(exchange.headers, exchange.index.get(b"connection"))
+            if n != b"authorization"
+        ]
         kept += [(b"host", b"gateway"), (b"x-request-id", exchange.request_id.encode())]
-        kept.append((b"traceparent", exchange.traceparent))
+        kept.append((b"traceparent", exchange.traceparent.encode()))
         if caller is not None:
             kept.append((b"authorization", caller.authorization))
         exchange.is_delegated = True
@@ -216,11 +223,20 @@ class Door:
         if not is_within(exchange.client, self._parts.settings.metrics_allowed):
             raise ForbiddenError("Metrics are for METRICS_NETWORKS only")
 
+    def _count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
+        key = (method if method in checks.METHODS else "other", route, status)
+        series = self._series.get(key)
+        if series is None:
+            requests = self._metrics.requests.labels(key[0], route, str(status))
+            series = self._series[key] = (requests, self._metrics.seconds.labels(route))
+        series[0].inc()
+        series[1].observe(seconds)
+
     def _record(self, exchange: Exchange) -> None:
         if exchange.is_delegated:
             return
         seconds = time.perf_counter() - exchange.started_at
-        self._metrics.observe(exchange.method, exchange.route, exchange.status, seconds)
+        self._count_answer(exchange.method, exchange.route, exchange.status, seconds)
         self._parts.access_log.write(
             {
                 "service": "webhook-gateway",
@@ -236,5 +252,14 @@ class Door:
         )
 
 
-def _ascii(value: bytes | None) -> str | None:
-    return value.decode("latin-1") if value is not None else None
+def _request_id(given: bytes | None) -> str:
+    if given is not None:
+        return accept_request_id(given.decode("latin-1"))
+    return f"{random.getrandbits(128):032x}"
+
+
+def _traceparent(given: bytes | None) -> str:
+    if given is not None:
+        return continue_trace(given.decode("latin-1"))
+    # Trace ids have to be different, not secret: this is ten times cheaper than asking the system.
+    return f"00-{random.getrandbits(128) | 1:032x}-{random.getrandbits(64) | 1:016x}-01"

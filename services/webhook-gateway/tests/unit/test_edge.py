@@ -58,7 +58,7 @@ def test_aliases_of_identity_headers_are_dropped() -> None:
         (b"accept", b"*/*"),
     ]
 
-    assert request_headers(given_headers) == [(b"content-type", b"text/plain"), (b"accept", b"*/*")]
+    assert request_headers(given_headers, None) == [(b"content-type", b"text/plain"), (b"accept", b"*/*")]
 
 
 @given(st.text("abcXYZ-_.", min_size=1, max_size=20))

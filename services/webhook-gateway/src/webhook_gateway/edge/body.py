@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.types import Receive
 
 from shared.models.errors import PayloadTooLargeError
 from webhook_gateway.edge.errors import ClientGoneError
-from webhook_gateway.edge.headers import Headers, first
 
 
 class RequestBody:
     """Reads the body once, never holding more than one piece, and refuses more than `limit` bytes.
 
-    `too_large` and `client_gone` tell a caller that handed the stream to somebody else why it broke.
+    `index` holds the request's headers by lower-case name. `too_large` and `client_gone` tell a caller that
+    handed the stream to somebody else why it broke.
     """
 
-    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
+    def __init__(self, receive: Receive, index: Mapping[bytes, bytes], limit: int) -> None:
         self._receive = receive
         self._limit = limit
         self._taken = 0
-        declared = first(headers, b"content-length")
+        declared = index.get(b"content-length")
         self.length = int(declared) if declared is not None and declared.isdigit() else None
-        self.is_expected = bool(self.length) or first(headers, b"transfer-encoding") is not None
+        self.is_expected = bool(self.length) or b"transfer-encoding" in index
         self.finished = not self.is_expected
         self.too_large = False
         self.client_gone = False

@@ -20,12 +20,16 @@ _JSON = (b"content-type", b"application/json")
 
 
 class Exchange:
-    """What is known of a request so far, and the headers its answer gets whoever writes it."""
+    """What is known of a request so far, and the headers its answer gets whoever writes it.
+
+    `index` gives the first value of a header by its lower-case name.
+    """
 
     __slots__ = (
         "answer_headers",
         "client",
         "headers",
+        "index",
         "is_delegated",
         "method",
         "path",
@@ -46,11 +50,12 @@ class Exchange:
         self.receive = receive
         self.send = send
         self.headers: Headers = scope["headers"]
+        self.index = dict(reversed(self.headers))
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.client = ""
         self.request_id = ""
-        self.traceparent = b""
+        self.traceparent = ""
         self.service = "webhook-gateway"
         self.route = "unmatched"
         self.is_delegated = False

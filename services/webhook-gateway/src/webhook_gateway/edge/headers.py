@@ -122,36 +122,49 @@ def is_forwardable(name: bytes) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def is_returnable(name: bytes) -> bool:
-    """Whether a service's header may reach the client; the door sets CORS and rate-limit headers itself."""
+def returned_name(name: bytes) -> bytes | None:
+    """A service's header name in lower case; None when it stops here.
+
+    The door sets CORS and rate-limit headers itself.
+    """
     lowered = name.lower()
-    return lowered not in _RESPONSE_DROPPED and not lowered.startswith(_RESPONSE_PREFIXES)
+    if lowered in _RESPONSE_DROPPED or lowered.startswith(_RESPONSE_PREFIXES):
+        return None
+    return lowered
 
 
-def connection_tokens(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
+def connection_tokens(listed: Iterable[bytes]) -> frozenset[bytes]:
     """Lower-case names listed in `Connection`, without the end-to-end ones nobody may ask us to drop."""
-    tokens = (
-        token.strip().lower()
-        for name, value in headers
-        if name.lower() == b"connection"
-        for token in value.split(b",")
-    )
+    tokens = (token.strip().lower() for value in listed for token in value.split(b","))
     return frozenset(token for token in tokens if token and token not in _END_TO_END)
 
 
-def request_headers(headers: Headers) -> Headers:
-    """The client's headers that may travel on, in order; ours are added afterwards, never before."""
-    dropped = connection_tokens(headers)
-    if dropped:
-        return [(n, v) for n, v in headers if is_forwardable(n) and n.lower() not in dropped]
-    return [(n, v) for n, v in headers if is_forwardable(n)]
+def request_headers(headers: Headers, connection: bytes | None) -> Headers:
+    """The client's headers that may travel on, in order; ours are added afterwards, never before.
+
+    Names are in lower case. `connection` is None when there is no Connection header to look for.
+    """
+    kept = [(n, v) for n, v in headers if is_forwardable(n)]
+    if connection is None:
+        return kept
+    dropped = connection_tokens(values(headers, b"connection"))
+    return [(n, v) for n, v in kept if n not in dropped]
 
 
 def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """A service's headers that may travel back, names in lower case."""
-    pairs = list(headers)
-    dropped = connection_tokens(pairs)
-    return [(n.lower(), v) for n, v in pairs if is_returnable(n) and n.lower() not in dropped]
+    kept: Headers = []
+    connection: list[bytes] = []
+    for name, value in headers:
+        returned = returned_name(name)
+        if returned is not None:
+            kept.append((returned, value))
+        elif name.lower() == b"connection":
+            connection.append(value)
+    if connection:
+        dropped = connection_tokens(connection)
+        return [(n, v) for n, v in kept if n not in dropped]
+    return kept
 
 
 def values(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:

@@ -67,7 +67,7 @@ class WebhookEndpoint:
             raise MethodNotAllowedError(headers={"Allow": "POST"})
         try:
             token = _token(address, exchange.headers)
-            body = await RequestBody(exchange.receive, exchange.headers, self._max_bytes).read()
+            body = await RequestBody(exchange.receive, exchange.index, self._max_bytes).read()
             receipt = await self._ingestion.accept(self._submission(exchange, address, token, body))
         except UnauthorizedError:
             self._guard.note(bucket)
@@ -85,7 +85,7 @@ class WebhookEndpoint:
             raw=Raw(body, headers.get("content-type", ""), headers),
             url=self._public_url + target.decode("latin-1"),
             request_id=exchange.request_id,
-            traceparent=exchange.traceparent.decode(),
+            traceparent=exchange.traceparent,
         )
 
 

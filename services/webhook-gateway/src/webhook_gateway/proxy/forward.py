@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import lru_cache
 
 import aiohttp
+from multidict import istr
 from yarl import URL
 
 from webhook_gateway.edge.body import RequestBody
 from webhook_gateway.edge.errors import ClientGoneError
 from webhook_gateway.edge.exchange import Exchange
-from webhook_gateway.edge.headers import Headers, first, request_headers, response_headers
+from webhook_gateway.edge.headers import request_headers, response_headers
 from webhook_gateway.edge.trace import tracestate
 from webhook_gateway.proxy.errors import UpstreamBrokenError, UpstreamTimeoutError, UpstreamUnreachableError
-from webhook_gateway.proxy.watch import DisconnectWatch
+from webhook_gateway.proxy.supervise import Reason, Supervisor
 from webhook_gateway.settings import GatewaySettings
 
 _WHOLE_ANSWER_BYTES = 64 * 1024
@@ -33,10 +34,11 @@ class Proxy:
         self._bases = {name: url.rstrip("/").encode() for name, url in urls.items()}
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
-        self._port = str(_public_port(settings.public_url)).encode()
-        self._scheme = settings.public_url.partition(":")[0].encode()
+        self._port = str(_public_port(settings.public_url))
+        self._scheme = settings.public_url.partition(":")[0]
 
     async def open(self) -> None:
+        connect = self._settings.proxy_connect_timeout
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
@@ -49,6 +51,8 @@ class Proxy:
             skip_auto_headers=_AUTO_HEADERS,
             read_bufsize=_READ_BUFFER_BYTES,
             trust_env=False,
+            # Only for making a connection; the supervisor watches the rest with one timer instead of three.
+            timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect),
         )
 
     async def close(self) -> None:
@@ -65,54 +69,41 @@ class Proxy:
         """
         body.check_declared_length()
         first_piece = await body.next_piece() if body.is_expected else b""
-        watch = DisconnectWatch(exchange.receive, body)
+        patience, total = self._time_limits(exchange, body)
+        supervisor = Supervisor(exchange.receive, body, patience=patience, total=total)
         try:
-            await self._exchange(exchange, service, body, first_piece, authorization)
+            response = await self._send(exchange, service, body, first_piece, authorization, supervisor)
+            try:
+                await _relay(exchange, response, body, supervisor)
+            finally:
+                # Closes the connection unless the answer was read to its end: then it is back in the pool.
+                response.close()
         except asyncio.CancelledError:
-            if watch.fired:
-                raise ClientGoneError from None
-            raise
+            if supervisor.reason is None:
+                raise
+            raise _ended(supervisor.reason, exchange, service) from None
         except (aiohttp.ClientError, TimeoutError) as error:
-            if body.too_large:
-                raise body.refusal() from None
-            if body.client_gone:
-                raise ClientGoneError from None
-            if exchange.has_started:
-                raise UpstreamBrokenError(service) from error
-            raise _translate(error, service) from error
+            raise _failure(error, exchange, service, body) from error
         finally:
-            watch.stop()
+            supervisor.stop()
 
-    async def _exchange(
+    async def _send(
         self,
         exchange: Exchange,
         service: str,
         body: RequestBody,
         first_piece: bytes,
         authorization: bytes | None,
-    ) -> None:
+        supervisor: Supervisor,
+    ) -> aiohttp.ClientResponse:
         assert self._session is not None, "open the proxy first"
-        loop = asyncio.get_running_loop()
-        patience = self._settings.proxy_first_byte_timeout
-        headers = self._request_headers(exchange, body, authorization)
-        async with asyncio.timeout(patience) as deadline:
-
-            def extend() -> None:
-                deadline.reschedule(loop.time() + patience)
-
-            response = await self._session.request(
-                exchange.method,
-                self._target(service, exchange),
-                headers=headers,
-                data=_payload(body, first_piece, extend),
-                allow_redirects=False,
-                timeout=self._timeouts(exchange, body),
-            )
-        try:
-            await _relay(exchange, response, body)
-        finally:
-            # Closes the connection unless the answer was read to its end: then it is back in the pool.
-            response.close()
+        return await self._session.request(
+            exchange.method,
+            self._target(service, exchange),
+            headers=self._request_headers(exchange, body, authorization),
+            data=_payload(body, first_piece, supervisor.progress),
+            allow_redirects=False,
+        )
 
     def _target(self, service: str, exchange: Exchange) -> URL:
         raw_path: bytes = exchange.scope["raw_path"]
@@ -123,40 +114,34 @@ class Proxy:
     def _request_headers(
         self, exchange: Exchange, body: RequestBody, authorization: bytes | None
     ) -> list[tuple[str, str]]:
-        headers = [
-            (name, value)
-            for name, value in request_headers(exchange.headers)
+        headers: list[tuple[str, str]] = [
+            (_name(name), _text(value))
+            for name, value in request_headers(exchange.headers, exchange.index.get(b"connection"))
             if name != b"authorization" and (name != b"content-length" or body.length)
         ]
         if authorization is not None:
-            headers.append((b"authorization", authorization))
-        headers += self._our_headers(exchange)
-        return [(_text(name), _text(value)) for name, value in headers]
-
-    def _our_headers(self, exchange: Exchange) -> Headers:
-        headers = [
-            (b"x-request-id", exchange.request_id.encode()),
-            (b"traceparent", exchange.traceparent),
-            (b"x-forwarded-for", exchange.client.encode()),
-            (b"x-forwarded-proto", self._scheme),
-            (b"x-forwarded-port", self._port),
-            (b"x-forwarded-host", first(exchange.headers, b"host") or b""),
+            headers.append(("authorization", _text(authorization)))
+        headers += [
+            ("x-request-id", exchange.request_id),
+            ("traceparent", exchange.traceparent),
+            ("x-forwarded-for", exchange.client),
+            ("x-forwarded-proto", self._scheme),
+            ("x-forwarded-port", self._port),
+            ("x-forwarded-host", _text(exchange.index.get(b"host", b""))),
         ]
-        state = tracestate(first(exchange.headers, b"tracestate"))
-        return [*headers, (b"tracestate", state)] if state else headers
+        state = tracestate(exchange.index.get(b"tracestate"))
+        if state is not None:
+            headers.append(("tracestate", _text(state)))
+        return headers
 
-    def _timeouts(self, exchange: Exchange, body: RequestBody) -> aiohttp.ClientTimeout:
+    def _time_limits(self, exchange: Exchange, body: RequestBody) -> tuple[float | None, float | None]:
+        """Longest silence and longest duration in seconds; a stream of events has neither."""
         settings = self._settings
-        if b"text/event-stream" in (first(exchange.headers, b"accept") or b""):
-            return _timeouts(None, None, settings.proxy_connect_timeout)
+        if b"text/event-stream" in exchange.index.get(b"accept", b""):
+            return None, None
         is_large = not body.finished or (body.length or 0) > _WHOLE_ANSWER_BYTES
         total = settings.proxy_upload_timeout if is_large else settings.proxy_total_timeout
-        return _timeouts(total, settings.proxy_first_byte_timeout, settings.proxy_connect_timeout)
-
-
-@lru_cache(maxsize=16)
-def _timeouts(total: float | None, silence: float | None, connect: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=total, sock_read=silence, sock_connect=connect, connect=connect)
+        return settings.proxy_first_byte_timeout, total
 
 
 def _payload(
@@ -173,6 +158,11 @@ def _public_port(url: str) -> int:
     return URL(url).port or 80
 
 
+@lru_cache(maxsize=4096)
+def _name(name: bytes) -> istr:
+    return istr(name.decode("latin-1"))
+
+
 def _text(value: bytes) -> str:
     try:
         return value.decode("utf-8")
@@ -180,15 +170,28 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _translate(error: Exception, service: str) -> Exception:
+def _failure(error: Exception, exchange: Exchange, service: str, body: RequestBody) -> Exception:
+    """What a failed exchange with a service means for the client."""
+    if body.too_large:
+        return body.refusal()
+    if body.client_gone:
+        return ClientGoneError()
+    if exchange.has_started:
+        return UpstreamBrokenError(service)
     if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
         return UpstreamUnreachableError(service)
-    if isinstance(error, TimeoutError):
-        return UpstreamTimeoutError(service)
-    return UpstreamBrokenError(service)
+    return UpstreamTimeoutError(service) if isinstance(error, TimeoutError) else UpstreamBrokenError(service)
 
 
-async def _relay(exchange: Exchange, response: aiohttp.ClientResponse, body: RequestBody) -> None:
+def _ended(reason: Reason, exchange: Exchange, service: str) -> Exception:
+    if reason == "client_gone":
+        return ClientGoneError()
+    return UpstreamBrokenError(service) if exchange.has_started else UpstreamTimeoutError(service)
+
+
+async def _relay(
+    exchange: Exchange, response: aiohttp.ClientResponse, body: RequestBody, supervisor: Supervisor
+) -> None:
     headers = response_headers(response.raw_headers)
     if not body.finished:
         headers.append((b"connection", b"close"))
@@ -204,5 +207,7 @@ async def _relay(exchange: Exchange, response: aiohttp.ClientResponse, body: Req
         return
     await exchange.start(response.status, headers)
     async for piece in response.content.iter_any():
+        supervisor.progress()
         await exchange.body(piece, more=True)
+        supervisor.progress()
     await exchange.body(b"")
