@@ -25,6 +25,7 @@ from shared.models.errors import PermanentError
 
 _LOCK_WAIT_SECONDS = 0.25
 _MAX_FILE_TAGS = 500
+_AT_ONCE = 2
 #: From so many new contacts on the planner is told at once, not when autovacuum comes by.
 _MANY_ROWS = 1000
 #: Uploads that no import asks for any more are removed after this time.
@@ -45,7 +46,8 @@ async def import_contacts(ctx: JobContext) -> dict[str, Any]:
         await repository.set_status(tx, tx.tenant, import_id, "running")
     path = Path(plan["path"])
     try:
-        counts = await _run(ctx, import_id, path, plan)
+        async with _turn(ctx):
+            counts = await _run(ctx, import_id, path, plan)
     except JobCancelled:
         await _end(ctx, import_id, path, "cancelled")
         raise
@@ -54,6 +56,16 @@ async def import_contacts(ctx: JobContext) -> dict[str, Any]:
         raise PermanentError(str(error)) from error
     _remove(path)
     return counts
+
+
+def _turn(ctx: JobContext) -> asyncio.Semaphore:
+    """A place among the imports of this process.
+
+    An import holds a connection and shows its progress on a second one, so there must never be as many
+    imports as connections.
+    """
+    turn: asyncio.Semaphore = ctx.runtime.extras.setdefault("imports.turn", asyncio.Semaphore(_AT_ONCE))
+    return turn
 
 
 async def _end(ctx: JobContext, import_id: UUID, path: Path, status: str, error: str | None = None) -> None:

@@ -21,6 +21,10 @@ _PIPE = 1 << 20
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 
 
+class ReaderDiedError(RuntimeError):
+    """The program ended without saying why; the next attempt may fare better."""
+
+
 @dataclass
 class Chunk:
     """Rows (COPY CSV), rejections ([line, code, reason, raw]) and counts so far, of a stretch of the file."""
@@ -42,7 +46,7 @@ class Reading:
 async def read_file(path: Path, mapping: Mapping[str, Any]) -> AsyncIterator[Reading]:
     """Run the reader on a file. It is killed, with all it started, when the block is left early.
 
-    Raises UnreadableFileError, also while chunks are read.
+    Raises UnreadableFileError or ReaderDiedError, also while chunks are read.
     """
     # Only what Python needs to start: the child has no use for the service's secrets.
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
@@ -70,7 +74,7 @@ async def read_file(path: Path, mapping: Mapping[str, Any]) -> AsyncIterator[Rea
             yield Reading(json.loads(payload), _chunks(queue, pump))
         finally:
             pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError, UnreadableFileError):
+            with contextlib.suppress(asyncio.CancelledError, UnreadableFileError, ReaderDiedError):
                 await pump
     finally:
         if process.returncode is None:
@@ -91,25 +95,22 @@ async def _frame(stream: asyncio.StreamReader) -> tuple[bytes, bytes]:
 async def _pump(stream: asyncio.StreamReader, queue: asyncio.Queue[Chunk | None]) -> None:
     """Read ahead, so that the program parses on while the database works on the chunk before."""
     chunk = Chunk()
-    try:
-        while True:
-            kind, payload = await _frame(stream)
-            if kind == b"R":
-                chunk.rows.append(payload)
-            elif kind == b"J":
-                chunk.rejections.extend(json.loads(payload))
-            elif kind == b"C":
-                chunk.counts = json.loads(payload)
-                await queue.put(chunk)
-                chunk = Chunk()
-            elif kind == b"D":
-                return
-            else:
-                raise _failure(kind, payload)
-    finally:
-        # Room is made by the consumer; a cancelled consumer no longer waits for this.
-        with contextlib.suppress(asyncio.CancelledError):
+    while True:
+        kind, payload = await _frame(stream)
+        if kind == b"R":
+            chunk.rows.append(payload)
+        elif kind == b"J":
+            chunk.rejections.extend(json.loads(payload))
+        elif kind == b"C":
+            chunk.counts = json.loads(payload)
+            await queue.put(chunk)
+            chunk = Chunk()
+        else:
+            # The end, good or bad: the consumer is told, and learns from this task which of them.
             await queue.put(None)
+            if kind != b"D":
+                raise _failure(kind, payload)
+            return
 
 
 async def _chunks(queue: asyncio.Queue[Chunk | None], pump: asyncio.Task[None]) -> AsyncIterator[Chunk]:
@@ -118,8 +119,8 @@ async def _chunks(queue: asyncio.Queue[Chunk | None], pump: asyncio.Task[None]) 
     await pump
 
 
-def _failure(kind: bytes, payload: bytes) -> UnreadableFileError:
+def _failure(kind: bytes, payload: bytes) -> Exception:
     if kind == b"E":
         error = json.loads(payload)
         return UnreadableFileError(error["code"], error["message"])
-    return UnreadableFileError("reader_failed", "the program that reads the file ended unexpectedly")
+    return ReaderDiedError("the program that reads the file ended unexpectedly")
