@@ -15,7 +15,7 @@ from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
 
-from .support import OTHER_PASSWORD, PASSWORD, Accounts, CountingHasher, cheap_settings, code
+from .support import OTHER_PASSWORD, PASSWORD, Accounts, CountingHasher, cheap_settings, code, person
 
 FAR = {"x-forwarded-for": "198.51.100.7"}
 
@@ -187,15 +187,20 @@ async def test_rehash_happens_at_login(db: SimpleDatabase, mint: TokenMint, cloc
         assert "t=3" in await tx.fetchval("SELECT password_hash FROM member WHERE id = $1", ada.id)
 
 
-async def test_login_prefers_the_proven_account(accounts: Accounts) -> None:
-    ada = await accounts.register("ada@example.com")
-    async with accounts.db.tenant_tx(ada.tenant_id) as tx:
-        await tx.execute("UPDATE member SET email_verified_at = NULL WHERE id = $1", ada.id)
-    claim = await accounts.register("ada@example.com", verify=False)
+async def test_login_tries_only_the_proven_account_when_there_is_one(
+    accounts: Accounts, hasher: CountingHasher
+) -> None:
+    ada = await accounts.register("ada@example.com", verify=False)
+    body = {"tenant_name": "Squatters", "email": "ada@example.com", "password": OTHER_PASSWORD}
+    claim = person("ada@example.com", OTHER_PASSWORD, await accounts.client.post("/auth/register", json=body))
+    assert (await accounts.signed_in("ada@example.com", PASSWORD)).tenant_id == ada.tenant_id
+    assert (await accounts.signed_in("ada@example.com", OTHER_PASSWORD)).tenant_id == claim.tenant_id
     async with accounts.db.tenant_tx(ada.tenant_id) as tx:
         await tx.execute("UPDATE member SET email_verified_at = now() WHERE id = $1", ada.id)
-    assert claim.tenant_id != ada.tenant_id
-    assert (await accounts.signed_in("ada@example.com")).tenant_id == ada.tenant_id
+    hasher.verified = 0
+    assert (await accounts.login("ada@example.com", OTHER_PASSWORD)).status_code == 401
+    assert hasher.verified == 1
+    assert (await accounts.signed_in("ada@example.com", PASSWORD)).tenant_id == ada.tenant_id
 
 
 async def test_reauthentication_makes_a_session_fresh_again(accounts: Accounts) -> None:

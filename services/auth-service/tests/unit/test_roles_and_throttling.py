@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from auth_service.api_keys.service import require_within_own
 from auth_service.security import roles, throttling
 from shared.errors import ForbiddenError
-from shared.models.identity import ROLE_RANK, Role
+from shared.models.identity import ROLE_RANK, Identity, Role
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +37,21 @@ def test_a_key_never_acts_above_its_creator(scopes: set[str], creator: Role) -> 
     acting = roles.role_of(roles.capped(scopes, creator))
     assert acting is None or ROLE_RANK[acting] <= ROLE_RANK[creator]
     assert set(roles.capped(scopes, creator)) <= set(roles.with_implied(scopes))
+
+
+@given(any_scopes, any_role, any_scopes)
+def test_a_key_is_at_most_as_strong_as_whoever_makes_it(wanted: set[str], role: Role, held: set[str]) -> None:
+    by_person = Identity(uuid4(), uuid4(), role)
+    by_key = Identity(uuid4(), uuid4(), role, frozenset(held), kind="api_key")
+    for maker, own in (
+        (by_person, set(roles.scopes_of(role))),
+        (by_key, set(roles.scopes_of(role)) & held),
+    ):
+        if wanted <= own:
+            require_within_own(maker, sorted(wanted))
+        else:
+            with pytest.raises(ForbiddenError):
+                require_within_own(maker, sorted(wanted))
 
 
 @pytest.mark.parametrize(

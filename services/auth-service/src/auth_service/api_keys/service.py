@@ -43,13 +43,14 @@ async def create(
     if body.expires_at is not None and body.expires_at <= auth.now():
         raise ValidationError("expires_at is in the past", field="expires_at")
     scopes = with_implied(body.scopes)
-    _require_within_own(identity, scopes)
+    require_within_own(identity, scopes)
     key, secret = await _issue(tx, auth, identity, body.name, scopes, body.expires_at)
     await _note(tx, auth, act, "api_key.created", key, {"name": key.name, "scopes": key.scopes})
     return key, secret
 
 
-def _require_within_own(identity: Identity, scopes: Sequence[str]) -> None:
+def require_within_own(identity: Identity, scopes: Sequence[str]) -> None:
+    """Raises `ForbiddenError` for scopes the maker of a key does not hold."""
     own = set(scopes_of(identity.role))
     if identity.kind == "api_key":
         own &= identity.scopes
@@ -94,7 +95,7 @@ async def rotate(
     old = await repository.get_or_404(tx, identity.tenant_id, key_id, lock=True)
     if not old.is_live(auth.now()) or old.replaced_by is not None:
         raise ConflictError("This key is revoked, expired or already replaced")
-    _require_within_own(identity, old.scopes)
+    require_within_own(identity, old.scopes)
     new, secret = await _issue(tx, auth, identity, old.name, old.scopes, old.expires_at)
     ends_at = auth.now() + timedelta(seconds=overlap_seconds)
     await repository.replace(tx, old.tenant_id, old.id, new.id, ends_at)
