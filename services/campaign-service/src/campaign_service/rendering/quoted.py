@@ -25,7 +25,8 @@ _QP = [
 
 def encode_value(value: str) -> bytes:
     """Quoted-printable of one merged value; it must be set between two `SOFT_BREAK`."""
-    if _PLAIN_VALUE.fullmatch(value):
+    # most values are a name or a number: two looks in C instead of a pattern
+    if (len(value) <= _LINE and value.isalnum() and value.isascii()) or _PLAIN_VALUE.fullmatch(value):
         return value.encode("ascii")
     if _PLAIN_LONG.fullmatch(value):
         raw = value.encode("ascii")

@@ -99,7 +99,7 @@ def _getter(names: Sequence[str], steps: Sequence[Callable[[object], object]], a
         for step in steps:
             value = step(value)
         if type(value) is str:
-            return escape(value) if autoescape else value
+            return escape(value) if autoescape and not value.isalnum() else value
         return to_liquid_string(value, autoescape)
 
     return get
