@@ -65,14 +65,14 @@ async def test_deleting_a_contact_takes_it_out_of_the_counts(tags: Tags) -> None
     assert await tags.counts() == {"x": 0}
 
 
-@pytest.mark.parametrize("slug", ["a", "real_estate", "real-estate", "2026", "a_b-c"])
-async def test_slugs_are_kept_as_given(tags: Tags, slug: str) -> None:
-    assert (await tags.create(slug))["slug"] == slug
+async def test_slugs_are_kept_as_given(tags: Tags) -> None:
+    for slug in ["a", "real_estate", "real-estate", "2026", "a_b-c"]:
+        assert (await tags.create(slug))["slug"] == slug
 
 
-@pytest.mark.parametrize("slug", ["", "A", "a b", "_a", "a-", "a__b", "é", "a\n", "x" * 65])
-async def test_other_slugs_are_refused(tags: Tags, slug: str) -> None:
-    assert (await tags.post(slug=slug, name="x")).status_code == 422
+async def test_other_slugs_are_refused(tags: Tags) -> None:
+    for slug in ["", "A", "a b", "_a", "a-", "a__b", "é", "a\n", "x" * 65]:
+        assert (await tags.post(slug=slug, name="x")).status_code == 422, slug
     assert await tags.counts() == {}
 
 
