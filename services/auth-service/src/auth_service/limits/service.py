@@ -42,7 +42,9 @@ async def begin_login(tx: Tx, auth: AuthContext, email: str, origin: RequestInfo
     await _check_network(tx, auth, origin)
     account = f"login:{address_key(email)}"
     attempt = Attempt(f"{account}@{origin.network}" if known else account)
-    now, throttle = auth.now(), await _throttle(tx, auth, attempt)
+    throttle = await _throttle(tx, auth, attempt)
+    # Read after the row was made: its `blocked_until` is the moment of its making.
+    now = auth.now()
     if throttle.blocked_until > now:
         raise _wait((throttle.blocked_until - now).total_seconds(), "Too many failed sign-ins")
     free = throttle.failures < auth.settings.login_free_attempts
