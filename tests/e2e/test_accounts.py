@@ -17,6 +17,16 @@ def test_address_is_proven_by_the_mail_that_registration_sets_off(system: System
     assert refused.value.status in (400, 404)
 
 
+@pytest.mark.parametrize("page", ["/auth/verify-email", "/auth/password/forgot", "/auth/password/reset"])
+def test_links_in_mails_open_a_page_without_signing_in(system: System, page: str) -> None:
+    answer = system.http.get(page)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    for part in ("/auth/pages/page.css", "/auth/pages/page.js"):
+        assert part in answer.text
+        assert system.http.get(part).status_code == 200
+
+
 def test_owner_signs_in_and_goes_on_with_a_new_access_token(system: System, customer: Customer) -> None:
     gateway = system.gateway()
     signed_in = gateway.post("/auth/login", {"email": customer.email, "password": customer.password})

@@ -58,6 +58,7 @@ def create_service_app(
         version=VERSION,
         lifespan=parts.lifespan,
         docs_url=None,
+        redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )

@@ -83,6 +83,16 @@ PUBLIC_OPERATIONS = frozenset(
         "/auth/password/forgot",
         "/auth/password/reset",
     )
+) | frozenset(
+    # The pages behind the links in mails, and what they load.
+    ("GET", path)
+    for path in (
+        "/auth/verify-email",
+        "/auth/password/forgot",
+        "/auth/password/reset",
+        "/auth/pages/page.css",
+        "/auth/pages/page.js",
+    )
 )
 
 UPLOADS: tuple[re.Pattern[str], ...] = (re.compile(r"/api/v2/contacts/[^/]+/import"),)
