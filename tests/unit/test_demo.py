@@ -1,0 +1,78 @@
+"""The demo's own parts: its file, its report, and the rows it posts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime
+
+from demo import powermta
+from demo.contacts import COLUMNS, make_contacts
+from demo.mail import Envelope
+from demo.report import Report
+
+MAIL = Envelope(
+    1, "b-ref@mail.example", "ada@example.com", "ref", "Hello", datetime(2026, 5, 1, 8, 0, 0, 500, UTC)
+)
+
+
+def test_same_seed_gives_the_same_file() -> None:
+    assert make_contacts(500, seed=3).content == make_contacts(500, seed=3).content
+    assert make_contacts(500, seed=3).content != make_contacts(500, seed=4).content
+
+
+def test_every_row_is_a_person_a_repeat_or_a_fault() -> None:
+    file = make_contacts(2000)
+    assert len(file.people) + len(file.duplicate_lines) + len(file.rejections) == file.rows == 2000
+    assert not file.duplicate_lines & file.rejections.keys()
+
+
+def test_file_mixes_encodings_behind_its_byte_order_mark() -> None:
+    lines = make_contacts(2000).content.removeprefix(b"\xef\xbb\xbf").split(b"\r\n")
+    assert lines[0].decode().split(";") == list(COLUMNS)
+    broken = [line for line in lines if not _is_utf8(line)]
+    accented = [line for line in lines if _is_utf8(line) and not line.isascii()]
+    assert len(broken) > 100
+    assert len(accented) > 100
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_wrong_figure_is_said_and_fails_the_demo() -> None:
+    out = io.StringIO()
+    report = Report(out)
+    report.table("Figures", [("mails sent", 10, 10), ("delivered", 9, 8)])
+    assert report.summary() == 1
+    assert "WRONG  delivered: 8, must be 9" in out.getvalue()
+    assert "1 of 2 figures are right" in out.getvalue()
+
+
+def test_right_figures_pass() -> None:
+    report = Report(io.StringIO())
+    report.check("mails sent", 10, 10)
+    assert report.summary() == 0
+
+
+def test_progress_off_a_terminal_is_a_line_now_and_then() -> None:
+    out, now = io.StringIO(), [0.0]
+    report = Report(out, clock=lambda: now[0])
+    for second in range(10, 20):
+        now[0] = second
+        report.progress("mails", second, 20)
+    assert len(out.getvalue().splitlines()) == 5
+
+
+def test_row_as_csv_and_as_json_says_the_same() -> None:
+    row = powermta.delivered(MAIL, "job")
+    [from_csv] = csv.DictReader(io.StringIO(powermta.as_csv([row], powermta.DELIVERY_COLUMNS)))
+    [from_json] = json.loads(powermta.as_json([row]))
+    assert from_csv["rcpt"] == from_json["rcpt"] == "ada@example.com"
+    assert from_csv["timeLogged"] == "2026-05-01 08:00:01+0000"
+    assert from_json["timeLogged"] == str(int(datetime(2026, 5, 1, 8, 0, 1, tzinfo=UTC).timestamp()))
