@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import time
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 
 from shared.testing import TokenMint
 
-from .support import HEADER, ROW, Gateway, events, make_source, published
+from .support import HEADER, ROW, Gateway, StartGateway, events, make_source, published
 
 
 async def test_history_filters_pages_and_shows_the_body(quiet: Gateway, auth: dict[str, str]) -> None:
@@ -172,3 +173,36 @@ async def test_ended_and_rotated_tokens_stop_at_once(quiet: Gateway, auth: dict[
     assert await send(new) == 200
     assert (await quiet.http.delete(one, headers=auth)).status_code == 204
     assert await send(new) == 401
+
+
+async def test_a_new_signing_secret_holds_at_once(quiet: Gateway, auth: dict[str, str]) -> None:
+    source = await make_source(quiet, auth, "github", signing_secret="old-secret")
+
+    async def send(secret: str, number: int) -> int:
+        body = json.dumps({"n": number}).encode()
+        signature = "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
+        headers = {"X-Hub-Signature-256": signature, "X-GitHub-Delivery": str(number)}
+        return (await quiet.http.post(f"/hooks/{source['token']}", headers=headers, content=body)).status_code
+
+    assert await send("old-secret", 1) == 200
+    changed = {"signing_secret": "new-secret"}
+    await quiet.http.patch(f"/webhook-sources/{source['id']}", headers=auth, json=changed)
+    assert await send("new-secret", 2) == 200
+    assert await send("old-secret", 3) == 401
+
+
+async def test_retention_removes_what_is_old(start_gateway: StartGateway, auth: dict[str, str]) -> None:
+    gateway = await start_gateway(webhook_retention_days=0)
+    source = await make_source(gateway, auth, "test")
+    await gateway.http.post(f"/hooks/{source['token']}", json={"a": 1})
+    runtime = gateway.app.state.runtime
+
+    async with gateway.db.system_tx() as tx:
+        await runtime.jobs.enqueue(tx, "gateway.retention", {}, tenant_id=None)
+
+    for _ in range(200):
+        if not await events(gateway, auth):
+            break
+        await asyncio.sleep(0.1)
+    assert await events(gateway, auth) == []
+    assert (await gateway.http.get(f"/webhook-sources/{source['id']}", headers=auth)).status_code == 200

@@ -9,7 +9,9 @@ from uuid import UUID
 
 import pytest
 
+from shared.events import EventBus, new_event
 from shared.testing import TokenMint
+from shared.testing.plugin import OpenDatabase
 from shared.utils.ids import uuid7
 from webhook_gateway.identity import repository
 
@@ -145,7 +147,9 @@ async def test_ended_session_is_refused_within_seconds(
     assert answer.json()["error"]["details"] == {"reason": "SESSION_REVOKED"}
 
 
-async def test_guessing_keys_is_slowed_down(gateway: Gateway) -> None:
+async def test_guessing_keys_is_slowed_down_and_good_callers_pass(
+    gateway: Gateway, auth: dict[str, str]
+) -> None:
     answers = [
         await gateway.http.get(CONTACTS, headers={"Authorization": "Bearer guess"}) for _ in range(101)
     ]
@@ -153,3 +157,30 @@ async def test_guessing_keys_is_slowed_down(gateway: Gateway) -> None:
     assert {answer.status_code for answer in answers[:100]} == {401}
     assert answers[100].status_code == 429
     assert int(answers[100].headers["retry-after"]) > 0
+    assert (await gateway.http.get(CONTACTS, headers=auth)).status_code == 200
+
+
+async def test_session_ended_at_auth_service_is_refused_here(
+    gateway: Gateway, open_database: OpenDatabase, mint: TokenMint, tenant_a: UUID
+) -> None:
+    session = uuid7()
+    headers = mint.headers(tenant_a, sid=str(session))
+    auth_db = await open_database("auth")
+    bus = EventBus(auth_db, service="auth-service")
+    until = datetime.now(UTC) + timedelta(minutes=10)
+    event = new_event(
+        "auth.session.revoked.v1", {"session_id": session, "expires_at": until}, tenant_id=tenant_a
+    )
+
+    await bus.start(consume=False)
+    async with auth_db.tenant_tx(tenant_a) as tx:
+        await bus.publish(tx, event)
+    statuses = []
+    for _ in range(100):
+        statuses.append((await gateway.http.get(CONTACTS, headers=headers)).status_code)
+        if statuses[-1] == 401:
+            break
+        await asyncio.sleep(0.1)
+    await bus.stop()
+
+    assert statuses[-1] == 401

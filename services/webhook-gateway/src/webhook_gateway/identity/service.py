@@ -66,6 +66,10 @@ class Authenticator:
         self._last_good: ExpiringLru[Caller] = ExpiringLru(_CACHE_SIZE, clock.monotonic)
         self._exchanges: dict[str, asyncio.Task[_ExchangedKey]] = {}
 
+    def remembers(self, key: str) -> bool:
+        """Whether an API key was exchanged lately, so that trying it costs auth-service nothing."""
+        return self._keys.get(key) is not None
+
     async def authenticate(self, credential: Credential) -> Caller:
         """The caller. `UnauthorizedError` for what is not valid, 503 when auth-service is needed and away."""
         if credential.token is not None:

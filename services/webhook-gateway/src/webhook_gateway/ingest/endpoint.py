@@ -61,12 +61,15 @@ class WebhookEndpoint:
     async def handle(self, exchange: Exchange) -> None:
         """Take one webhook in and answer it. Raises `AppError`s for the door to answer."""
         bucket = rate_limit_bucket(exchange.client)
-        self._guard.check(bucket)
         address = parse_address(exchange.path)
         if exchange.method != "POST":
             raise MethodNotAllowedError(headers={"Allow": "POST"})
         try:
             token = _token(address, exchange.headers)
+            # A sender known to be good must not suffer from a bad one at the same address.
+            if not self._ingestion.remembers(token):
+                self._guard.check(bucket)
+            await self._ingestion.check_token(token, address.types)
             body = await RequestBody(exchange.receive, exchange.index, self._max_bytes).read()
             receipt = await self._ingestion.accept(self._submission(exchange, address, token, body))
         except UnauthorizedError:

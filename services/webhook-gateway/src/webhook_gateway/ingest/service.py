@@ -81,6 +81,14 @@ class Ingestion:
         self._in_flight = 0
         self._sampled: ExpiringLru[bool] = ExpiringLru(10_000, runtime.clock.monotonic)
 
+    def remembers(self, token: str) -> bool:
+        """Whether the token opened a source lately, so that trying it costs no look-up."""
+        return self._directory.remembers(token)
+
+    async def check_token(self, token: str, types: frozenset[str] | None) -> None:
+        """`InvalidWebhookTokenError` unless the token opens a source of these types. Needs no body."""
+        await self._source(token, types)
+
     async def accept(self, submission: Submission) -> Receipt:
         """Verify, check and store. Returns after the commit.
 
@@ -100,25 +108,41 @@ class Ingestion:
         finally:
             self._in_flight -= 1
 
-    async def _attempt(self, submission: Submission) -> Receipt | None:
-        """None when the source changed between reading and storing."""
-        known = await self._directory.find(submission.token)
-        if known is None or (submission.types is not None and known.source.type not in submission.types):
+    async def _source(self, token: str, types: frozenset[str] | None) -> KnownSource:
+        known = await self._directory.find(token)
+        if known is None or (types is not None and known.source.type not in types):
             raise InvalidWebhookTokenError
+        return known
+
+    async def _attempt(self, submission: Submission) -> Receipt | None:
+        """None when what was remembered of the source may be out of date: read it again and try again."""
+        was_remembered = self._directory.remembers(submission.token)
+        known = await self._source(submission.token, submission.types)
         digest = hashlib.sha256(submission.raw.body).digest()
         try:
             self._verify(submission, known)
             reading = await _read(known, submission.raw)
-        except SignatureError as error:
-            await self._sample_signature(self._delivery(submission, known, digest, digest), str(error))
-            raise InvalidSignatureError from None
-        except MalformedWebhookError as error:
-            rejected = self._delivery(submission, known, digest, digest)
-            await repository.keep_rejected(self._runtime.db, rejected, error.code, error.message)
-            raise
+        except (SignatureError, MalformedWebhookError) as error:
+            if was_remembered:
+                return None
+            raise await self._refusal(self._delivery(submission, known, digest, digest), error) from None
         key = dedupe_key(known.source.type, reading, digest)
         delivery = self._delivery(submission, known, digest, key)
         return await self._store(submission, known, reading, delivery)
+
+    async def _refusal(
+        self, delivery: Delivery, error: SignatureError | MalformedWebhookError
+    ) -> InvalidSignatureError | MalformedWebhookError:
+        """The error to answer with, after keeping a sample."""
+        if isinstance(error, MalformedWebhookError):
+            await repository.keep_rejected(self._runtime.db, delivery, error.code, error.message)
+            return error
+        # One bad signature per source in ten seconds: whoever knows an address could fill the table.
+        place = str(delivery.source_id)
+        if self._sampled.get(place) is None:
+            self._sampled.put(place, True, _SIGNATURE_SAMPLE_SECONDS)
+            await repository.keep_rejected(self._runtime.db, delivery, InvalidSignatureError.code, str(error))
+        return InvalidSignatureError()
 
     def _verify(self, submission: Submission, known: KnownSource) -> None:
         kind = known.source.type
@@ -151,13 +175,6 @@ class Ingestion:
                 event_id=str(event_id),
             )
         return Receipt(outcome, event_id, known, reading)
-
-    async def _sample_signature(self, delivery: Delivery, reason: str) -> None:
-        """Keep one bad signature per source in ten seconds: whoever knows an address could fill the table."""
-        place = str(delivery.source_id)
-        if self._sampled.get(place) is None:
-            self._sampled.put(place, True, _SIGNATURE_SAMPLE_SECONDS)
-            await repository.keep_rejected(self._runtime.db, delivery, InvalidSignatureError.code, reason)
 
     def _delivery(self, submission: Submission, known: KnownSource, digest: bytes, key: bytes) -> Delivery:
         source = known.source

@@ -27,7 +27,7 @@ from webhook_gateway.sources.schemas import (
 )
 
 TOKEN_PREFIX = "whk_"  # noqa: S105  # a prefix that secret scanners can look for
-_KNOWN_SECONDS = 30.0
+_KNOWN_SECONDS = 300.0
 _UNKNOWN_SECONDS = 2.0
 _CACHE_SIZE = 10_000
 _MAX_TOKEN = 200
@@ -161,9 +161,10 @@ class KnownSource:
 
 
 class SourceDirectory:
-    """Sources by token, remembered for 30 s (unknown tokens for 2 s).
+    """Sources by token, remembered for five minutes (unknown tokens for two seconds).
 
-    What is remembered may be out of date; storing a webhook compares the version and tells.
+    What is remembered may be out of date: storing a webhook compares the version and tells, and a refusal is
+    to be tried again on what is written now.
     """
 
     def __init__(self, db: SimpleDatabase, service: SourceService, clock: Clock) -> None:
@@ -171,6 +172,9 @@ class SourceDirectory:
         self._service = service
         self._known: ExpiringLru[KnownSource] = ExpiringLru(_CACHE_SIZE, clock.monotonic)
         self._unknown: ExpiringLru[bool] = ExpiringLru(_CACHE_SIZE, clock.monotonic)
+
+    def remembers(self, token: str) -> bool:
+        return self._known.get(token) is not None
 
     async def find(self, token: str) -> KnownSource | None:
         known = self._known.get(token)
