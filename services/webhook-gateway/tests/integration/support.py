@@ -126,6 +126,13 @@ class FakeServices:
             await asyncio.sleep(0.1)
         await send({"type": "http.response.body", "body": b""})
 
+    async def _trickle(self, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(10):
+            await send({"type": "http.response.body", "body": b"row\n", "more_body": True})
+            await asyncio.sleep(0.1)
+        await send({"type": "http.response.body", "body": b""})
+
     async def _headers(self, receive: Receive, send: Send) -> None:
         headers = [
             (b"content-length", b"2"),

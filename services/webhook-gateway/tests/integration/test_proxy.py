@@ -196,3 +196,13 @@ async def test_head_has_headers_and_no_body(gateway: Gateway, auth: dict[str, st
     assert answer.status_code == 200
     assert int(answer.headers["content-length"]) > 0
     assert answer.content == b""
+
+
+async def test_long_download_may_last_as_long_as_it_goes_on(
+    start_gateway: StartGateway, auth: dict[str, str]
+) -> None:
+    gateway = await start_gateway(proxy_first_byte_timeout=0.5, proxy_total_timeout=0.5)
+
+    answer = await gateway.http.get(f"{CONTACTS}/t/export.csv?behave=trickle", headers=auth)
+
+    assert answer.text == "row\n" * 10

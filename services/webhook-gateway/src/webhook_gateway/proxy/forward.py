@@ -205,6 +205,7 @@ async def _relay(
         await exchange.start(response.status, headers)
         await exchange.body(data)
         return
+    supervisor.allow_length()
     await exchange.start(response.status, headers)
     async for piece in response.content.iter_any():
         supervisor.progress()

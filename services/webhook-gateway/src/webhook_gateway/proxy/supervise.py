@@ -54,6 +54,11 @@ class Supervisor:
         """The service or the client did something: its patience begins anew."""
         self._last = self._loop.time()
 
+    def allow_length(self) -> None:
+        """The answer is a stream: it may take as long as it goes on."""
+        self._total = None
+        self.progress()
+
     def stop(self) -> None:
         self._timer.cancel()
         if self._listener is not None:
