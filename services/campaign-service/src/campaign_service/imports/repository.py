@@ -113,6 +113,7 @@ async def open_staging(tx: Tx) -> None:
     """Temporary tables of this transaction: the rows of one chunk, and the addresses of all chunks before."""
     await tx.execute(
         """SET LOCAL work_mem = '64MB';
+           SET LOCAL statement_timeout = '10min';
            CREATE TEMPORARY TABLE import_row (
                line_number bigint NOT NULL, id uuid NOT NULL, email text NOT NULL,
                email_lower text COLLATE "C" GENERATED ALWAYS AS (lower(email)) STORED,
@@ -160,11 +161,15 @@ async def merge(
     Of rows with the same address the first one counts, the others are noted as duplicates. New contacts
     whose address is suppressed get the status of the suppression.
     """
+    # Temporary tables have no statistics; a nested loop over them, chosen by mistake, would take minutes.
+    await tx.execute("SET LOCAL enable_nestloop = off")
     row = await tx.fetchrow(
-        f"""WITH src AS MATERIALIZED (
-                SELECT DISTINCT ON (r.email_lower) r.* FROM import_row r
-                WHERE NOT EXISTS (SELECT 1 FROM import_seen s WHERE s.email_lower = r.email_lower)
-                ORDER BY r.email_lower, r.line_number
+        f"""WITH ranked AS MATERIALIZED (
+                SELECT r.*, s.email_lower IS NULL
+                       AND row_number() OVER (PARTITION BY r.email_lower ORDER BY r.line_number) = 1 AS counts
+                FROM import_row r LEFT JOIN import_seen s ON s.email_lower = r.email_lower
+            ), src AS (
+                SELECT * FROM ranked WHERE counts
             ), seen AS (
                 INSERT INTO import_seen SELECT email_lower FROM src
             ), repeated AS (
@@ -172,8 +177,7 @@ async def merge(
                     (tenant_id, import_id, line_number, reason_code, reason, raw)
                 SELECT $1, $2, r.line_number, 'duplicate_in_file',
                        'the address is on an earlier line too; that line counts', r.email
-                FROM import_row r
-                WHERE NOT EXISTS (SELECT 1 FROM src s WHERE s.line_number = r.line_number)
+                FROM ranked r WHERE NOT r.counts
             ), merged AS (
                 INSERT INTO contact AS c (tenant_id, id, email, phone, first_name, last_name, language,
                                           country, time_zone, category, custom_fields, status)
@@ -200,7 +204,8 @@ async def merge(
         default_language,
     )
     assert row is not None
-    return Merged(row["staged"], row["distinct_rows"], row["created"], row["updated"])
+    await tx.execute("SET LOCAL enable_nestloop = on")
+    return Merged(*row)
 
 
 async def staged_tags(tx: Tx, limit: int) -> list[str]:
