@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,6 +33,17 @@ from shared.config import SERVICES
 
 GATEWAY = "webhook-gateway"
 SMTP_PORT, MAIL_PORT = 1025, 8025
+SERVER_PAUSE = 15.0
+
+
+@dataclass
+class _Server:
+    """A server of our own; it is not tried again before `due`."""
+
+    name: str
+    is_running: Callable[[], object]
+    restart: Callable[[], object]
+    due: float = 0.0
 
 
 class Stack:
@@ -58,6 +70,7 @@ class Stack:
         self._host, self._port = host, port
         self._exits = contextlib.ExitStack()
         self._services: dict[str, Supervised] = {}
+        self._servers: list[_Server] = []
         self._node: RabbitServer | None = None
         self._stopping = threading.Event()
         self.settings: Settings
@@ -124,6 +137,7 @@ class Stack:
         server = PostgresServer(self.state / "postgres", database="tidings")
         self._exits.callback(server.stop)
         dsn = server.start()
+        self._servers.append(_Server("Postgres", server.running, server.start))
         self.database = server.label
         return dsn
 
@@ -140,6 +154,7 @@ class Stack:
         server = RabbitServer(self.state / "rabbitmq")
         self._exits.callback(server.stop)
         url = server.launch()
+        self._servers.append(_Server("RabbitMQ", server.running, server.launch))
         self._node = server
         self.events = "RabbitMQ (rabbitmq-server is installed; a private node was started)"
         return url
@@ -215,11 +230,26 @@ class Stack:
 
     def tend(self) -> None:
         """One round of supervision: whatever died is started again, after a growing pause."""
-        news = [line for process in self._services.values() if (line := process.tend())]
+        news = self._tend_servers()
+        news += [line for process in self._services.values() if (line := process.tend())]
         for line in news:
             self.say(line)
         if news:
             self._remember()
+
+    def _tend_servers(self) -> list[str]:
+        """Start servers of ours that have died, at most every `SERVER_PAUSE` seconds; in words."""
+        now, news = time.monotonic(), list[str]()
+        for server in self._servers:
+            if now < server.due or server.is_running():
+                continue
+            server.due = now + SERVER_PAUSE
+            try:
+                server.restart()
+                news.append(f"{server.name} had ended and was started again")
+            except LocalStackError as error:
+                news.append(f"{server.name} has ended and does not start: {error}")
+        return news
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
         """Supervise until `until()` is true or `request_stop` was called."""
@@ -240,6 +270,7 @@ class Stack:
             for process in group:
                 process.end()
         self._services.clear()
+        self._servers.clear()
         (self.state / "run.json").unlink(missing_ok=True)
         self._exits.close()
 
