@@ -116,8 +116,9 @@ async def assert_nothing_lost(
     assert taken_before + len(rows) >= len(mails)
     for address, several in repeated.items():
         assert len({mail["message_id"] for mail in several}) == 1
-        assert [mail["repeat"] for mail in several] == [None, *(str(n) for n in range(1, len(several)))]
-        assert rows[address]["possible_repeats"] == len(several) - 1
+        numbers = [int(mail["repeat"] or 0) for mail in several]
+        assert numbers == sorted(set(numbers)), "each later copy is marked, with a higher number"
+        assert rows[address]["possible_repeats"] == numbers[-1] >= len(several) - 1
     assert sum(row["possible_repeats"] for row in rows.values()) == in_flight
     figures = await kit.counts(campaign)
     assert figures == {"sent": PEOPLE} | ({"repeats": in_flight} if in_flight else {})

@@ -40,7 +40,9 @@ class Feeder:
     """Fills `windows` with leased recipients until `stop`."""
 
     def __init__(self, runtime: Runtime, site: Site, limits: Limits, stop: asyncio.Event) -> None:
-        self.windows: asyncio.Queue[Window] = asyncio.Queue(maxsize=limits.connections)
+        # a batch in store, so that the connections go on while the next one is claimed
+        store = limits.connections + limits.batch // limits.window
+        self.windows: asyncio.Queue[Window] = asyncio.Queue(maxsize=store)
         self._runtime = runtime
         self._site = site
         self._limits = limits
