@@ -10,7 +10,7 @@ import asyncpg
 
 
 class Savepoint:
-    """Part of a transaction that can be undone by itself. asyncpg's own cannot stand in ours, begun by hand."""
+    """Part of a transaction that can be undone by itself. asyncpg's own needs one begun through asyncpg."""
 
     __slots__ = ("_connection", "_name")
 

@@ -19,7 +19,7 @@ _bearer = HTTPBearer(auto_error=False, description="Access token of /auth/login"
 _service_key = APIKeyHeader(name="X-Service-Key", auto_error=False, scheme_name="ServiceKey")
 
 
-# Dependencies are coroutines even where nothing is awaited: FastAPI would run each plain function in a thread.
+# Dependencies are coroutines even where nothing is awaited: FastAPI runs each plain function in a thread.
 async def get_runtime(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime

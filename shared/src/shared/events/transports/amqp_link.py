@@ -45,6 +45,7 @@ class Link:
         self._ready = asyncio.Event()
         self._broken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def is_connected(self) -> bool:
@@ -54,9 +55,11 @@ class Link:
         self._task = asyncio.create_task(self._supervise(), name=self._name)
 
     async def stop(self) -> None:
-        if self._task is not None:
+        """End the connection. A cancellation can get lost in a connection attempt, so it is repeated."""
+        self._stopping = True
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=1)
 
     async def connection(self, timeout: float = CONNECT_TIMEOUT_SECONDS) -> AbstractConnection:
         """The live connection, waiting up to `timeout` seconds for it. Raises `TransportError`."""
@@ -73,7 +76,7 @@ class Link:
 
     async def _supervise(self) -> None:
         failures = 0
-        while True:
+        while not self._stopping:
             try:
                 await self._live()
                 failures = 0
