@@ -106,11 +106,12 @@ class PeakMemory(threading.Thread):
 
     def _now(self) -> int:
         total = 0
-        for process in (self._process, *self._process.children(recursive=True)):
-            try:
+        try:
+            for process in (self._process, *self._process.children(recursive=True)):
                 total += process.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
+        except psutil.NoSuchProcess:
+            # One of them ended just now; the next sample counts.
+            return 0
         return total
 
     def run(self) -> None:
