@@ -102,7 +102,7 @@ class Service(BaseModel):
 
 @asynccontextmanager
 async def running(db: SimpleDatabase, dsn: str, mint: TokenMint) -> AsyncIterator[Service]:
-    config = CommonConfig(internal_service_keys="auth-service:key-one,key-two", max_body_bytes=2000)  # type: ignore[arg-type]
+    config = CommonConfig(internal_service_keys="auth-service:key-one,key-two", max_body_bytes=2000)
     app = create_service_app(name="campaign-service", config=config, routers=[router, internal])
     async with service_client(app, db, mint) as http:
         yield Service(http=http, db=db, dsn=dsn)
@@ -201,7 +201,7 @@ async def test_body_limit_counts_streamed_bytes(service: Service, mint: TokenMin
 async def test_request_ids_are_kept_when_harmless(service: Service) -> None:
     kept = await service.http.get("/health", headers={"X-Request-ID": "abc-1"})
     assert kept.headers["x-request-id"] == "abc-1"
-    replaced = await service.http.get("/health", headers={"X-Request-ID": "a b\u00e9".encode("latin-1")})
+    replaced = await service.http.get("/health", headers={b"x-request-id": "a b\u00e9".encode("latin-1")})
     assert replaced.headers["x-request-id"] not in ("", "a bé")
 
 
@@ -227,8 +227,7 @@ async def test_internal_routes_need_a_service_key(service: Service, mint: TokenM
 
 
 async def test_same_key_same_request_is_done_once(service: Service, mint: TokenMint, tenant_a: UUID) -> None:
-    user = {"user_id": tenant_a}
-    headers = mint.headers(tenant_a, **user) | {"Idempotency-Key": "k1"}
+    headers = mint.headers(tenant_a, user_id=tenant_a) | {"Idempotency-Key": "k1"}
     url = f"/things/{tenant_a}"
     first = await service.http.post(url, json={"name": "x"}, headers=headers)
     again = await service.http.post(url, json={"name": "x"}, headers=headers)
