@@ -45,7 +45,7 @@ def postgres() -> Iterator[str]:
     server = PostgresContainer(POSTGRES_IMAGE, username="postgres", password="postgres", dbname="postgres")
     server.with_command("postgres -c fsync=off -c full_page_writes=off -c max_connections=300")
     with _started(server):
-        yield str(server.get_connection_url(driver=None))
+        yield f"{server.get_connection_url(driver=None)}?sslmode=disable"
 
 
 @contextlib.contextmanager

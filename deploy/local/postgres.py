@@ -77,7 +77,9 @@ class PostgresServer:
     def dsn(self) -> str:
         """The administrator's URL of the server as last started."""
         content = read_json(self.facts)
-        return f"postgresql://postgres:{content['password']}@127.0.0.1:{content['port']}/{self.database}"
+        address = f"postgres:{content['password']}@127.0.0.1:{content['port']}/{self.database}"
+        # Without this each connection first asks whether the server, which has no certificate, speaks TLS.
+        return f"postgresql://{address}?sslmode=disable"
 
     def running(self) -> ProcessRef | None:
         """The postmaster of this cluster, also one that a killed supervisor left behind."""
