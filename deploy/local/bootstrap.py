@@ -34,6 +34,8 @@ def enter(script: str) -> None:
         prepare()
     except BootstrapError as error:
         sys.exit(f"Tidings cannot start: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     if Path(sys.prefix).resolve() == VENV.resolve():
         return
     # Search paths of another project must not win over our own packages.
