@@ -19,7 +19,8 @@ class GatewaySettings(CommonConfig):
     metrics_networks: str = "127.0.0.0/8,::1/128"
     """Who may read /metrics without a service key."""
 
-    max_upload_bytes: int = 200 * MIB
+    max_upload_bytes: int = 202 * MIB
+    """Above the largest import by the form around it."""
     max_webhook_bytes: int = 8 * MIB
 
     proxy_connect_timeout: float = 3.0
