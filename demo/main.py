@@ -44,8 +44,8 @@ def run(
     """Play the whole demo; 0 when every figure was right, 1 when one was wrong or something did not work,
     130 after Ctrl-C.
 
-    Each run is a tenant of its own, so it can be repeated on the same installation. `events` says in words
-    which event transport is in use.
+    Each run is a tenant of its own, so it can be repeated on the same installation, but not twice at the same
+    time: the runs would read each other's mails. `events` says in words which event transport is in use.
     """
     report = Report(out)
     if not mailcatcher_url:
