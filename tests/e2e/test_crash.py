@@ -11,8 +11,8 @@ from demo.mail import Envelope
 from tests.e2e.system import SEND_CONNECTIONS, SEND_WINDOW, Customer, System
 
 PEOPLE = 4000
-#: Mails that may be under way when the process dies: each connection has that many without a record.
-IN_FLIGHT = SEND_CONNECTIONS * SEND_WINDOW
+#: Mails that may be without a record when the process dies: a window on the wire, and one being written down.
+IN_FLIGHT = 2 * SEND_CONNECTIONS * SEND_WINDOW
 
 
 def _campaign(system: System, customer: Customer) -> str:
