@@ -16,9 +16,17 @@ if sys.version_info < (3, 11) or sys.platform == "win32":
 
 from deploy.local.bootstrap import enter
 
-if __name__ == "__main__":
-    enter(__file__)
 
+def start() -> int:
+    """Go on in `.venv` and do what was asked for."""
+    enter(__file__)
     from deploy.local.commands import main
 
-    sys.exit(main(sys.argv[1:]))
+    return main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(start())
+    except KeyboardInterrupt:
+        sys.exit(130)

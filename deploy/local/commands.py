@@ -54,7 +54,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    """From now on we stop; a second Ctrl-C would leave processes behind."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def say(line: str = "") -> None:
@@ -101,17 +108,16 @@ def _running(options: argparse.Namespace) -> Any:
     stack = Stack(options.state, port=options.port, host=options.host, say=say)
     say("Starting Tidings …")
     began = time.monotonic()
-    stack.start()
     try:
+        stack.start()
         say(f"Ready after {time.monotonic() - began:.1f} s.\n")
         yield stack
     finally:
-        # A second Ctrl-C would leave processes behind.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        say("\nStopping …")
-        stack.stop()
-        say("Stopped.")
+        _ignore_signals()
+        if stack.claimed:
+            say("\nStopping …")
+            stack.stop()
+            say("Stopped.")
 
 
 def _tell(stack: Stack) -> None:

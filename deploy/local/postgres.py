@@ -128,6 +128,11 @@ class PostgresServer:
             return _Launch(self, installation, runner).go()
         except (OSError, subprocess.TimeoutExpired) as error:
             return str(error)
+        except KeyboardInterrupt:
+            # pg_ctl may have started a server that is only now writing its pid file.
+            wait_until(lambda: self.running() is not None, 2)
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Stop the server if it runs: open transactions are rolled back, clients disconnected."""

@@ -200,7 +200,9 @@ class RabbitServer:
         for key in ("broker", "names"):
             if process := ProcessRef.load(content.get(key, {})):
                 process.stop(signal.SIGTERM, patience=30)
+        # An interrupted start may not have written down what it started.
         for child in self._children:
+            child.terminate()
             child.wait()
         self._children.clear()
 

@@ -65,6 +65,7 @@ class Stack:
         self.state = private_dir(state.resolve())
         self.environment = environment
         self.say = say
+        self.claimed = False
         self.events = ""
         self.database = ""
         self._host, self._port = host, port
@@ -109,6 +110,7 @@ class Stack:
         with contextlib.ExitStack() as claim:
             if claim.enter_context(exclusive(self.state / "lock", wait=False)):
                 self._exits = claim.pop_all()
+                self.claimed = True
                 return
         url = read_json(self.state / "run.json").get("public_url")
         words = f"already runs at {url}; `run.py stop` ends it" if url else "is just being started or stopped"
@@ -263,6 +265,8 @@ class Stack:
 
     def stop(self) -> None:
         """End services first (the public door before the others), then the servers. Safe to call again."""
+        if not self.claimed:
+            return
         others = [process for name, process in self._services.items() if name != GATEWAY]
         for group in ([self._services[GATEWAY]] if GATEWAY in self._services else [], others):
             for process in group:
@@ -273,6 +277,7 @@ class Stack:
         self._servers.clear()
         (self.state / "run.json").unlink(missing_ok=True)
         self._exits.close()
+        self.claimed = False
 
 
 def end_leftovers(state: Path) -> None:

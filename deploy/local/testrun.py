@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     """Exit status: pytest's own, or 2 when the run could not be prepared."""
     options, extra = _parse(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _terminate)
+        signal.signal(number, _interrupt)
     try:
         with _servers(options.tier) as servers:
             for note in servers.notes:
@@ -115,8 +115,14 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     return parser.parse_args(own), extra
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which reaches us alone; Ctrl-C reaches pytest as well."""
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise _Terminated if signum == signal.SIGTERM else KeyboardInterrupt
 
 
 def _broker_is_required() -> bool:
@@ -173,10 +179,16 @@ def _pytest(options: argparse.Namespace, extra: list[str], settings: dict[str, s
     )
     try:
         return process.wait()
-    except KeyboardInterrupt:
-        # The terminal sent Ctrl-C to pytest as well; it gets time to run the fixtures' ends.
-        process.send_signal(signal.SIGINT)
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, _Terminated):
+            process.send_signal(signal.SIGINT)
+        return _await_end(process)
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> int:
+    """Give an interrupted pytest time for the ends of its fixtures."""
+    for last_word in (signal.SIGINT, signal.SIGKILL):
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(30)
-        process.kill()
-        return process.wait()
+            return process.wait(45)
+        process.send_signal(last_word)
+    return process.wait()
