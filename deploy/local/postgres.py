@@ -154,6 +154,7 @@ class _Launch:
         self.base = make_relocated(server.home, runner.account) if runner.relocate else server.home
         self.data = self.base / "data"
         self.bin = self._programs()
+        self.password = ""
 
     def _programs(self) -> Path:
         if not (self.runner.relocate and self.installation.bundled):
@@ -182,29 +183,41 @@ class _Launch:
         )
         if probe.returncode != 0:
             return f"cannot run {self.bin / 'initdb'} in {self.base}: {probe.stdout.strip() or 'no access'}"
-        content = read_json(self.server.facts)
-        password = str(content.get("password") or secrets.token_urlsafe(24))
-        if not (self.data / "PG_VERSION").is_file() and (reason := self._initialise(password)):
+        self.password = str(read_json(self.server.facts).get("password") or secrets.token_urlsafe(24))
+        if not self.data.is_dir() and (reason := self._initialise()):
             return reason
-        return self._start(password, int(content.get("port", 0)))
+        return self._start()
 
-    def _initialise(self, password: str) -> str | None:
-        # A folder without PG_VERSION is what an interrupted initdb left; nothing of value is in it.
-        shutil.rmtree(self.data, ignore_errors=True)
+    def _note(self, port: int) -> None:
+        write_json(
+            self.server.facts,
+            {
+                "port": port,
+                "password": self.password,
+                "relocated": self.runner.relocate,
+                "label": self.installation.label,
+            },
+        )
+
+    def _initialise(self) -> str | None:
+        # Only a finished cluster gets its name, and its password is noted before: a start may be cut short.
+        unfinished = self.base / "unfinished"
         secret = self.base / "initial-password"
         secret.touch(mode=0o600)
-        secret.write_text(password)
+        secret.write_text(self.password)
         give(secret, self.runner.account)
         try:
             for locale in self._locales():
+                shutil.rmtree(unfinished, ignore_errors=True)
                 done = self.runner.run(
-                    [self.bin / "initdb", "-D", self.data, "-U", "postgres", "-A", "scram-sha-256"]
+                    [self.bin / "initdb", "-D", unfinished, "-U", "postgres", "-A", "scram-sha-256"]
                     + ["-E", "UTF8", f"--pwfile={secret}", *locale]
                     + ([] if self.server.durable else ["--no-sync"])
                 )
                 if done.returncode == 0:
+                    self._note(port=0)
+                    unfinished.rename(self.data)
                     return None
-                shutil.rmtree(self.data, ignore_errors=True)
         finally:
             secret.unlink()
         return f"initdb failed: {done.stdout.strip()[-600:]}"
@@ -216,30 +229,22 @@ class _Launch:
             yield ["--locale=C.UTF-8"]
         yield ["--locale=C"]
 
-    def _start(self, password: str, port: int) -> str | None:
-        reason = ""
+    def _start(self) -> str | None:
+        port, reason = int(read_json(self.server.facts).get("port", 0)), ""
         for _ in range(5):
             port = free_port(port)
             _forget_foreign_lock(self.data)
             started = self._pg_ctl(port)
             if started.returncode == 0 and _postmaster(self.data):
-                write_json(
-                    self.server.facts,
-                    {
-                        "port": port,
-                        "password": password,
-                        "relocated": self.runner.relocate,
-                        "label": self.installation.label,
-                    },
-                )
-                return self._create_database(port, password)
+                self._note(port)
+                return self._create_database(port)
             reason = f"{started.stdout.strip()[-300:]}\n{log_tail(self.base / 'postgres.log', 6)}"
             # Processes of a killed server need a moment to notice; another program may have taken the port.
             wait_until(lambda: False, 1)
             port = 0
         return reason
 
-    def _create_database(self, port: int, password: str) -> str | None:
+    def _create_database(self, port: int) -> str | None:
         if self.server.database == "postgres":
             return None
         done = subprocess.run(
@@ -253,7 +258,7 @@ class _Launch:
                 "postgres",
                 self.server.database,
             ],
-            env=clean_environment() | {"PGPASSWORD": password},
+            env=clean_environment() | {"PGPASSWORD": self.password},
             capture_output=True,
             text=True,
             check=False,

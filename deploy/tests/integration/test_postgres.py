@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from deploy.local.postgres import PostgresServer
-from deploy.local.state import wait_until
+from deploy.local.state import read_json, wait_until, write_json
 
 
 @pytest.fixture
@@ -77,3 +77,16 @@ async def test_pid_file_naming_another_program_does_not_stop_the_start(
     assert server.running() is None
     assert await value(server.start(), "SELECT 1") == 1
     assert stranger.poll() is None
+
+
+async def test_start_cut_short_at_any_point_is_made_good_by_the_next(server: PostgresServer) -> None:
+    server.home.mkdir(parents=True)
+    (server.home / "unfinished").mkdir()
+    (server.home / "unfinished" / "PG_VERSION").write_text("18\n")
+    dsn = server.start()
+    server.stop()
+    # as after an interruption between making the cluster and noting its port
+    facts = read_json(server.facts)
+    write_json(server.facts, facts | {"port": 0})
+    assert await value(server.start(), "SELECT current_database()") == "tidings"
+    assert read_json(server.facts)["password"] in dsn
