@@ -118,3 +118,4 @@ def test_clearing_forgets_mails_and_unknown_numbers_are_not_found(catcher: Catch
         with pytest.raises(urllib.error.HTTPError) as refused:
             catcher.get(path)
         assert refused.value.code == status
+        refused.value.close()
