@@ -1,14 +1,26 @@
 """How fast a CSV becomes contacts: the real service over HTTP, from the first byte sent to "completed".
 
-    python -m bench.import_contacts [--rows 100000] [--runs 5] [--tags 0]
+    python3 bench/import_contacts.py [--rows 100000] [--runs 5] [--tags 0]
 
 The file has 500 mail domains, 3 % unusable addresses, 2 % repeats in other case, names with accents and two
 custom fields. Each run is a new tenant ("new"), then the same file again ("again": every contact exists).
 Beside it, in the same runs: a bare COPY of the same rows into a table without keys, checks or policies.
-TEST_POSTGRES_DSN names the server to use.
+A Postgres with the settings of production (every commit on disk) is started for the run; TEST_POSTGRES_DSN
+names another one. The target is 40,000 rows/s on 2 cores.
 """
 
+# ruff: noqa: E402  # run as a program, it prepares the environment before the rest can be imported
 from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    from deploy.local.bootstrap import enter
+
+    enter(__file__)
 
 import argparse
 import asyncio
@@ -19,7 +31,6 @@ import platform
 import random
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -33,7 +44,7 @@ import asyncpg
 import httpx
 import psutil
 
-from bench.send import free_port, running, wait_for_port
+from bench.send import free_port, postgres, running, wait_for_port
 from shared.database.roles import runtime_dsn
 from shared.testing import TokenMint
 from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_database
@@ -255,7 +266,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--tags", type=int, default=0)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, postgres():
         asyncio.run(main_database(parser.parse_args(), folder))
 
 
