@@ -1,14 +1,13 @@
 """How fast codes are given out from one hot pool.
 
-    python3 bench/allocate.py [--codes 200000] [--connections 32] [--seconds 4] [--http]
+    python3 bench/allocate.py [--codes 200000] [--connections 32] [--seconds 4]
 
 In one run and one database, on pools of the same size:
 - ours: the function that code-service calls, with history, events and the use recorded;
 - ours, bare: the same way of choosing (a random place, then the ring), but nothing else written;
-- plain: `UPDATE … WHERE id = (SELECT … ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)`, and nothing else written;
+- plain: `UPDATE … WHERE id = (SELECT … ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)`, nothing else written;
 - plain, whole: the plain choice with the history and the events that ours writes.
-Then ours until a pool of `--codes` is empty, by tenths, and that every code went out exactly once. With `--http`
-POST /codes/allocate beside a bare FastAPI + asyncpg endpoint that calls the same function, from wrk.
+Then ours until a pool of `--codes` is empty, by tenths, and that every code went out exactly once.
 TEST_POSTGRES_DSN names the server; without it the server of the test set-up is started.
 """
 
@@ -27,6 +26,7 @@ if __name__ == "__main__":
 
 import argparse
 import asyncio
+import itertools
 import os
 import platform
 import time
@@ -40,10 +40,12 @@ from shared.database.roles import runtime_dsn
 from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_database
 from shared.utils import utc_now, uuid7
 
-_RING = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2 AND status = 'available'
-  AND shard >= $3 ORDER BY shard, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
-_PLAIN = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2 AND status = 'available'
-  ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+#: More than the fastest can give out in the time.
+_PEER_CODES = 100_000
+_RING = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2
+  AND status = 'available' AND shard >= $3 ORDER BY shard, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+_PLAIN = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2
+  AND status = 'available' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"""
 _TAKE = """UPDATE code SET status = 'allocated', allocated_at = now()
   WHERE tenant_id = $1 AND id = ({chosen}) RETURNING id, code, type"""
 _WHOLE = """WITH changed AS ({take}), step (place, name) AS (VALUES (0, 'allocated'), (1, 'used')),
@@ -51,10 +53,11 @@ _WHOLE = """WITH changed AS ({take}), step (place, name) AS (VALUES (0, 'allocat
     SELECT $1, h.id, s.name, s.name, 'bench', now() FROM changed h CROSS JOIN step s),
   told AS (INSERT INTO outbox (id, tenant_id, type, source, data)
     SELECT event_id(s.place), $1, 'code.code.' || s.name || '.v1', '/code-service',
-           json_build_object('code_id', h.id, 'code', h.code, 'type', h.type) FROM changed h CROSS JOIN step s)
+           json_build_object('code_id', h.id, 'code', h.code, 'type', h.type)
+    FROM changed h CROSS JOIN step s)
   SELECT id FROM changed"""
-_OURS = """SELECT id FROM allocate_codes($1, 'discount', $2, 1, 'used', NULL, NULL, NULL, '', NULL, false, 'bench',
-  NULL, $3)"""
+_OURS = """SELECT id FROM allocate_codes($1, 'discount', $2, 1, 'used', NULL, NULL, NULL, '', NULL, false,
+  'bench', NULL, $3)"""
 
 
 def statement(variant: str) -> str:
@@ -64,49 +67,9 @@ def statement(variant: str) -> str:
     ]
 
 
-class Bench:
-    def __init__(self, admin: asyncpg.Connection, pool: asyncpg.Pool, connections: int) -> None:
-        self.admin = admin
-        self.pool = pool
-        self.connections = connections
-        self.tenant = uuid7()
-
-    async def fill(self, pool: str, count: int) -> None:
-        await self.admin.execute(
-            """INSERT INTO code.code (tenant_id, id, code, type, pool)
-               SELECT $1, code.event_id(n % 1000), $2 || '-' || n, 'discount', $2
-               FROM generate_series(1, $3::int) AS n""",
-            self.tenant,
-            pool,
-            count,
-        )
-        await self.admin.execute("VACUUM ANALYZE code.code")
-
-    async def run(self, variant: str, pool: str, *, seconds: float = 0, until_empty: bool = False) -> Figures:
-        """Callers in parallel, for a time or until the pool is empty."""
-        figures = Figures()
-        end = time.perf_counter() + seconds
-        sql = statement(variant)
-
-        async def caller() -> None:
-            async with self.pool.acquire() as connection:
-                # The plain statements see the tenant's rows as the service does.
-                await connection.execute(f"SET app.tenant_id = '{self.tenant}'")
-                while until_empty or time.perf_counter() < end:
-                    last = [utc_now()] if variant == "ours" else [hash(time.perf_counter()) % 1024]
-                    arguments = [self.tenant, pool, *(last if "ours" in variant else [])]
-                    began = time.perf_counter()
-                    found = await connection.fetchval(sql, *arguments)
-                    if found is None:
-                        return
-                    figures.add(found, began)
-
-        figures.began = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(self.connections)))
-        return figures
-
-
 class Figures:
+    """Codes given out, when, and how long each took."""
+
     def __init__(self) -> None:
         self.began = 0.0
         self.ids: list[UUID] = []
@@ -132,16 +95,68 @@ class Figures:
         """Rate of each tenth."""
         size = len(self.ends) // 10
         marks = [self.began, *(self.ends[(n + 1) * size - 1] for n in range(10))]
-        return [size / (later - earlier) for earlier, later in zip(marks, marks[1:], strict=False)]
+        return [size / (later - earlier) for earlier, later in itertools.pairwise(marks)]
 
 
-async def peers(bench: Bench, codes: int, seconds: float) -> None:
+class Bench:
+    def __init__(self, admin: asyncpg.Connection, pool: asyncpg.Pool, connections: int) -> None:
+        self.admin = admin
+        self.pool = pool
+        self.connections = connections
+        self.tenant = uuid7()
+
+    async def fill(self, pool: str, count: int) -> None:
+        await self.admin.execute(
+            """INSERT INTO code.code (tenant_id, id, code, type, pool)
+               SELECT $1, code.event_id(n % 1000), $2 || '-' || n, 'discount', $2
+               FROM generate_series(1, $3::int) AS n""",
+            self.tenant,
+            pool,
+            count,
+        )
+        await self.admin.execute("VACUUM ANALYZE code.code")
+
+    async def index_for(self, variant: str) -> None:
+        """Each way of choosing has the index that suits it, and no other."""
+        order = "id" if variant.startswith("plain") else "shard, id"
+        await self.admin.execute("DROP INDEX code.code_free")
+        await self.admin.execute(
+            f"CREATE INDEX code_free ON code.code (tenant_id, type, pool, {order}) WHERE status = 'available'"
+        )
+
+    async def run(self, variant: str, pool: str, *, seconds: float = 0, until_empty: bool = False) -> Figures:
+        """Callers in parallel, for a time or until the pool is empty."""
+        figures = Figures()
+        end = time.perf_counter() + seconds
+        sql = statement(variant)
+
+        async def caller() -> None:
+            async with self.pool.acquire() as connection:
+                # The plain statements see the tenant's rows as the service does.
+                await connection.execute(f"SET app.tenant_id = '{self.tenant}'")
+                while until_empty or time.perf_counter() < end:
+                    last = [utc_now()] if variant == "ours" else [hash(time.perf_counter()) % 1024]
+                    arguments = [self.tenant, pool, *(last if "ours" in variant else [])]
+                    began = time.perf_counter()
+                    found = await connection.fetchval(sql, *arguments)
+                    if found is None:
+                        return
+                    figures.add(found, began)
+
+        figures.began = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(self.connections)))
+        return figures
+
+
+async def peers(bench: Bench, seconds: float) -> None:
     variants = ("ours", "ours, bare", "plain", "plain, whole")
     rates: dict[str, Figures] = {}
     for variant in variants:
         name = variant.replace(", ", "-")
-        await bench.fill(name, codes)
+        await bench.fill(name, _PEER_CODES)
+        await bench.index_for(variant)
         rates[variant] = await bench.run(variant, name, seconds=seconds)
+    await bench.index_for("ours")
     print(f"{'':<14}{'codes/s':>10}{'p99 ms':>9}{'ours to it':>12}")
     for variant, figures in rates.items():
         ratio = rates["ours"].rate / figures.rate
@@ -153,7 +168,10 @@ async def drain(bench: Bench, codes: int) -> None:
     await bench.fill("drain", codes)
     figures = await bench.run("ours", "drain", until_empty=True)
     tenths = figures.tenths()
-    print(f"\nuntil empty: {len(figures.ids):,} codes, {len(set(figures.ids)):,} different, {figures.rate:,.0f}/s")
+    print(
+        f"\nuntil empty: {len(figures.ids):,} codes, {len(set(figures.ids)):,} different,"
+        f" {figures.rate:,.0f}/s"
+    )
     print("by tenths: " + " ".join(f"{rate:,.0f}" for rate in tenths))
     print(f"last tenth to first: {tenths[-1] / tenths[0]:.2f}")
 
@@ -170,7 +188,7 @@ async def main() -> None:
         cores = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
         print(f"Machine: {cores}; Python {sys.version.split()[0]}; {size} connections\n")
         bench = Bench(admin, pool, size)
-        await peers(bench, options.codes, options.seconds)
+        await peers(bench, options.seconds)
         await drain(bench, options.codes)
         await pool.close()
         await admin.close()
@@ -185,5 +203,6 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    with testservers.postgres() if hasattr(testservers, "postgres") else testservers.running():
-        uvloop.run(main())
+    if not os.environ.get("TEST_POSTGRES_DSN"):
+        os.environ.update(testservers.start(ROOT / ".tidings" / "bench"))
+    uvloop.run(main())

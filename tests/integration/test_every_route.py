@@ -34,6 +34,9 @@ PUBLIC = {
     "HEAD /t/c/{token}.{index}": "tracking, by its own token",
     "GET /t/u/{token}": "unsubscribing, by its own token",
     "POST /t/u/{token}": "unsubscribing, by its own token",
+    "GET /l/{short_id}": "short links are for everybody",
+    "HEAD /l/{short_id}": "short links are for everybody",
+    "GET /links/{short_id}/redirect": "short links are for everybody",
 }
 # What a viewer may do besides reading, and why.
 VIEWER_MAY = {
@@ -58,6 +61,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v2/messages/{tenant_id}": MESSAGE,
     "PATCH /users/{user_id}": {"role": "viewer"},
     "PATCH /webhook-sources/{source_id}": {"name": "stolen"},
+    "POST /codes/{code}/rollback": {"reason": "stolen"},
+    "PATCH /links/{link_id}": {"title": "stolen"},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from auth_service.app import create_app as create_auth
 from auth_service.settings import AuthSettings
 from campaign_service.app import create_app as create_campaign
 from campaign_service.settings import Settings as CampaignSettings
+from code_service.app import create_app as create_code
+from code_service.settings import Settings as CodeSettings
 from shared.config import service_spec
 from shared.models.identity import Role
 from shared.testing.clients import service_client
@@ -41,6 +44,7 @@ def make_apps(data: Path) -> dict[str, App]:
             AuthSettings(argon2_memory_kib=1024, argon2_time_cost=1, argon2_parallelism=1)
         ),
         "campaign-service": create_campaign(CampaignSettings(data_dir=data, service_role="all")),
+        "code-service": create_code(CodeSettings(data_dir=data)),
         "webhook-gateway": create_gateway(GatewaySettings(rate_limit_requests=100_000)),
     }
 
@@ -75,7 +79,8 @@ class World:
                 "SELECT table_schema || '.' || table_name AS name FROM information_schema.columns c"
                 " JOIN information_schema.tables t USING (table_schema, table_name)"
                 " WHERE column_name = 'tenant_id' AND table_type = 'BASE TABLE'"
-                " AND table_schema IN ('auth', 'campaign', 'gateway') AND table_name NOT IN ('outbox', 'job')"
+                " AND table_schema IN ('auth', 'campaign', 'code', 'gateway')"
+                " AND table_name NOT IN ('outbox', 'job')"
             )
             return {
                 row["name"]: str(
@@ -162,6 +167,12 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
             "/api/v2/webhooks/generic", json={"hello": 1}, headers={"X-Webhook-Token": source["token"]}
         )
     )
+    codes = world.clients["code-service"]
+    # Codes are asked for by their text, which the other tenant may have as well: so each has its own.
+    code = await make(codes, "/codes", {"code": f"SPRING-{tenant.id}"})
+    link = await make(codes, "/links", {"url": "https://shop.example.com/spring"})
+    bulk = await make(codes, "/codes/bulk", {"count": 3, "pool": "spring"})
+    await _made(codes, bulk["batch_id"], headers)
     # Keys want a session that has just been opened, so this is the token of the registration itself.
     signed_in = {"Authorization": f"Bearer {tenant.access_token}"}
     robot = {"name": "robot", "scopes": ["read"]}
@@ -181,8 +192,21 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "event_id": received["event_id"],
         "key_id": key["id"],
         "session_id": sessions[0]["id"],
+        "code": code["code"],
+        "link_id": link["id"],
+        "short_id": link["short_id"],
+        "batch_id": bulk["batch_id"],
         "user_id": str(tenant.owner),
     }
+
+
+async def _made(codes: httpx.AsyncClient, batch_id: str, headers: dict[str, str]) -> None:
+    """Wait for the batch: the walk compares what is there before it with what is there after it."""
+    for _ in range(200):
+        if data_of(await codes.get(f"/codes/batches/{batch_id}", headers=headers))["made"]:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the batch was not made")
 
 
 TEMPLATE = {

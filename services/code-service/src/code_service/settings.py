@@ -14,6 +14,7 @@ class Settings(CommonConfig):
     """Fields are named like their environment variables, in lower case."""
 
     sweep_seconds: float = Field(default=5.0, gt=0)
+    import_max_bytes: int = Field(default=50 * 1024 * 1024, ge=1)
 
 
 def settings_of(runtime: Runtime) -> Settings:

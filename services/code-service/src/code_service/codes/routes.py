@@ -22,6 +22,7 @@ from code_service.codes.schemas import (
     SyncState,
     UseIn,
 )
+from code_service.links.qr import qr_response
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import CurrentUser, Idem, Page, ReadTx, RuntimeDep, TenantTx
 
@@ -89,6 +90,17 @@ async def list_code_events(
     found = await service.get(tx, user.tenant_id, code, rt.clock.now())
     rows = await repository.events(tx, user.tenant_id, found["id"], page.value(0), page.fetch_limit)
     return page.respond(rows, lambda row: [row["id"]], lambda row: CodeEventOut(**row))
+
+
+@router.get(
+    "/{code}/qr.svg",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}}, **error_responses(401, 404, 422)},
+)
+async def code_qr(code: Code, user: CurrentUser, tx: ReadTx, rt: RuntimeDep) -> Response:
+    """The code itself as a QR code, for scanners at a door."""
+    found = await service.get(tx, user.tenant_id, code, rt.clock.now())
+    return qr_response(found["code"], "svg", 8)
 
 
 @router.post("/{code}/mark-used", response_model=ApiResponse[CodeOut], responses=_ACTING)
