@@ -1,8 +1,8 @@
 """How fast codes are given out from one hot pool.
 
-    python3 bench/allocate.py [--codes 200000] [--connections 32] [--seconds 4]
+    python3 bench/allocate.py [--codes 200000] [--connections 32] [--peer 40000]
 
-In one run and one database, on pools of the same size:
+In one run and one database, each from a pool of 100,000, `--peer` codes:
 - ours: the function that code-service calls, with history, events and the use recorded;
 - ours, bare: the same way of choosing (a random place, then the ring), but nothing else written;
 - plain: `UPDATE … WHERE id = (SELECT … ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)`, nothing else written;
@@ -40,7 +40,6 @@ from shared.database.roles import runtime_dsn
 from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_database
 from shared.utils import utc_now, uuid7
 
-#: More than the fastest can give out in the time.
 _PEER_CODES = 100_000
 _RING = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2
   AND status = 'available' AND shard >= $3 ORDER BY shard, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
@@ -124,17 +123,16 @@ class Bench:
             f"CREATE INDEX code_free ON code.code (tenant_id, type, pool, {order}) WHERE status = 'available'"
         )
 
-    async def run(self, variant: str, pool: str, *, seconds: float = 0, until_empty: bool = False) -> Figures:
-        """Callers in parallel, for a time or until the pool is empty."""
+    async def run(self, variant: str, pool: str, most: int) -> Figures:
+        """Callers in parallel, until the pool is empty or `most` codes are out."""
         figures = Figures()
-        end = time.perf_counter() + seconds
         sql = statement(variant)
 
         async def caller() -> None:
             async with self.pool.acquire() as connection:
                 # The plain statements see the tenant's rows as the service does.
                 await connection.execute(f"SET app.tenant_id = '{self.tenant}'")
-                while until_empty or time.perf_counter() < end:
+                while len(figures.ids) < most:
                     last = [utc_now()] if variant == "ours" else [hash(time.perf_counter()) % 1024]
                     arguments = [self.tenant, pool, *(last if "ours" in variant else [])]
                     began = time.perf_counter()
@@ -148,25 +146,27 @@ class Bench:
         return figures
 
 
-async def peers(bench: Bench, seconds: float) -> None:
+async def peers(bench: Bench, take: int) -> None:
     variants = ("ours", "ours, bare", "plain", "plain, whole")
     rates: dict[str, Figures] = {}
     for variant in variants:
         name = variant.replace(", ", "-")
         await bench.fill(name, _PEER_CODES)
         await bench.index_for(variant)
-        rates[variant] = await bench.run(variant, name, seconds=seconds)
+        rates[variant] = await bench.run(variant, name, take)
     await bench.index_for("ours")
-    print(f"{'':<14}{'codes/s':>10}{'p99 ms':>9}{'ours to it':>12}")
+    print(f"{'':<14}{'codes/s':>10}{'p99 ms':>9}{'ours to it':>12}{'last to first tenth':>21}")
     for variant, figures in rates.items():
-        ratio = rates["ours"].rate / figures.rate
-        print(f"{variant:<14}{figures.rate:>10,.0f}{figures.p99:>9.1f}{ratio:>12.2f}")
+        ratio, tenths = rates["ours"].rate / figures.rate, figures.tenths()
+        print(
+            f"{variant:<14}{figures.rate:>10,.0f}{figures.p99:>9.1f}{ratio:>12.2f}{tenths[-1] / tenths[0]:>21.2f}"
+        )
     print(f"bare choice to plain: {rates['ours, bare'].rate / rates['plain'].rate:.1f}")
 
 
 async def drain(bench: Bench, codes: int) -> None:
     await bench.fill("drain", codes)
-    figures = await bench.run("ours", "drain", until_empty=True)
+    figures = await bench.run("ours", "drain", 2 * codes)
     tenths = figures.tenths()
     print(
         f"\nuntil empty: {len(figures.ids):,} codes, {len(set(figures.ids)):,} different,"
@@ -188,7 +188,7 @@ async def main() -> None:
         cores = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
         print(f"Machine: {cores}; Python {sys.version.split()[0]}; {size} connections\n")
         bench = Bench(admin, pool, size)
-        await peers(bench, options.seconds)
+        await peers(bench, options.peer)
         await drain(bench, options.codes)
         await pool.close()
         await admin.close()
@@ -198,7 +198,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--codes", type=int, default=200_000)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--peer", type=int, default=40_000)
     return parser.parse_args()
 
 

@@ -77,7 +77,10 @@ class Route:
         return f"{self.method} {self.path}"
 
     def url(self, ids: dict[str, str]) -> str:
-        return self.path.format(**ids)
+        own = {
+            key.partition("/")[2]: value for key, value in ids.items() if key.startswith(f"{self.service}/")
+        }
+        return self.path.format(**ids | own)
 
     @property
     def has_id(self) -> bool:

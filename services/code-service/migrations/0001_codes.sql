@@ -90,6 +90,8 @@ RETURNS TABLE (id uuid, code text, status text, allocated_at timestamptz, reserv
 LANGUAGE plpgsql
 -- The index gives the order; a planner with old figures must not sort the pool instead.
 SET enable_seqscan = off SET enable_bitmapscan = off
+-- One plan fits all calls, and making one takes longer than following it.
+SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
