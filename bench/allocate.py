@@ -158,9 +158,8 @@ async def peers(bench: Bench, take: int) -> None:
     print(f"{'':<14}{'codes/s':>10}{'p99 ms':>9}{'ours to it':>12}{'last to first tenth':>21}")
     for variant, figures in rates.items():
         ratio, tenths = rates["ours"].rate / figures.rate, figures.tenths()
-        print(
-            f"{variant:<14}{figures.rate:>10,.0f}{figures.p99:>9.1f}{ratio:>12.2f}{tenths[-1] / tenths[0]:>21.2f}"
-        )
+        decay = tenths[-1] / tenths[0]
+        print(f"{variant:<14}{figures.rate:>10,.0f}{figures.p99:>9.1f}{ratio:>12.2f}{decay:>21.2f}")
     print(f"bare choice to plain: {rates['ours, bare'].rate / rates['plain'].rate:.1f}")
 
 
