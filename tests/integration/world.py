@@ -186,12 +186,6 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
             "/api/v2/webhooks/generic", json={"hello": 1}, headers={"X-Webhook-Token": source["token"]}
         )
     )
-    codes = world.clients["code-service"]
-    # Codes are asked for by their text, which the other tenant may have as well: so each has its own.
-    code = await make(codes, "/codes", {"code": f"SPRING-{tenant.id}"})
-    link = await make(codes, "/links", {"url": "https://shop.example.com/spring"})
-    bulk = await make(codes, "/codes/bulk", {"count": 3, "pool": "spring"})
-    await _made(codes, bulk["batch_id"], headers)
     # Keys want a session that has just been opened, so this is the token of the registration itself.
     signed_in = {"Authorization": f"Bearer {tenant.access_token}"}
     robot = {"name": "robot", "scopes": ["read"]}
@@ -211,12 +205,28 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "event_id": received["event_id"],
         "key_id": key["id"],
         "session_id": sessions[0]["id"],
+        "user_id": str(tenant.owner),
+        **await _furnish_codes(world, tenant),
+    }
+
+
+async def _furnish_codes(world: World, tenant: TenantWorld) -> dict[str, str]:
+    codes, headers = world.clients["code-service"], world.headers(tenant)
+
+    async def make(path: str, body: dict[str, Any]) -> Any:
+        return data_of(await codes.post(path, json=body, headers=headers))
+
+    # Codes are asked for by their text, which the other tenant may have as well: so each has its own.
+    code = await make("/codes", {"code": f"SPRING-{tenant.id}"})
+    link = await make("/links", {"url": "https://shop.example.com/spring"})
+    bulk = await make("/codes/bulk", {"count": 3, "pool": "spring"})
+    await _made(codes, bulk["batch_id"], headers)
+    return {
         "code": code["code"],
         "link_id": link["id"],
         "short_id": link["short_id"],
         "batch_id": bulk["batch_id"],
         "code-service/job_id": bulk["job_id"],
-        "user_id": str(tenant.owner),
     }
 
 

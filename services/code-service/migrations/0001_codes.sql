@@ -80,7 +80,8 @@ $$;
 --   No rows: the pool has none. SQLSTATE P0002: it has some, but fewer than wanted, and `p_partial` is false;
 --   nothing is taken then. A repeat with the same `p_key` gets the same codes as they are now, `is_replay`, and the
 --   fingerprint of the first call.
--- Singles hold no row while they wait for one; batches of a pool go one after the other: no ring of waits.
+-- Nobody waits for a row: SKIP LOCKED leaves locks on rows that others took just before, so rings of waits would
+-- form when a pool runs dry. Batches of a pool go one after the other, so that no two hold what the other needs.
 CREATE FUNCTION allocate_codes(
     p_tenant uuid, p_type text, p_pool text, p_count int, p_status text, p_recipient text, p_reference text,
     p_key text, p_fingerprint text, p_reserved_until timestamptz, p_partial boolean, p_actor text,
@@ -95,9 +96,10 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-    start  smallint := floor(random() * 1024);
-    taken  uuid[] := '{}';
-    stored allocation%ROWTYPE;
+    start   smallint := floor(random() * 1024);
+    give_up timestamptz := clock_timestamp() + interval '5 seconds';
+    taken   uuid[] := '{}';
+    stored  allocation%ROWTYPE;
 BEGIN
     PERFORM set_config('app.tenant_id', p_tenant::text, true);
     IF p_key IS NOT NULL THEN
@@ -116,26 +118,29 @@ BEGIN
         PERFORM pg_advisory_xact_lock(hashtextextended(format('batch|%s|%s|%s', p_tenant, p_type, p_pool), 0));
     END IF;
 
-    taken := ARRAY(
-        SELECT c.id FROM code c
-        WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
-          AND c.shard >= start AND (c.expires_at IS NULL OR c.expires_at > p_now)
-        ORDER BY c.shard, c.id LIMIT p_count FOR UPDATE SKIP LOCKED);
-    IF cardinality(taken) < p_count THEN
+    LOOP
         taken := taken || ARRAY(
             SELECT c.id FROM code c
             WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
-              AND c.shard < start AND (c.expires_at IS NULL OR c.expires_at > p_now)
+              AND c.shard >= start AND (c.expires_at IS NULL OR c.expires_at > p_now) AND c.id <> ALL (taken)
             ORDER BY c.shard, c.id LIMIT p_count - cardinality(taken) FOR UPDATE SKIP LOCKED);
-    END IF;
-    IF cardinality(taken) < p_count THEN
-        -- What others hold may come free again: only after waiting for them is it certain that there is none.
+        EXIT WHEN cardinality(taken) >= p_count;
         taken := taken || ARRAY(
             SELECT c.id FROM code c
             WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
-              AND c.id <> ALL (taken) AND (c.expires_at IS NULL OR c.expires_at > p_now)
-            ORDER BY c.shard, c.id LIMIT p_count - cardinality(taken) FOR UPDATE);
-    END IF;
+              AND c.shard < start AND (c.expires_at IS NULL OR c.expires_at > p_now) AND c.id <> ALL (taken)
+            ORDER BY c.shard, c.id LIMIT p_count - cardinality(taken) FOR UPDATE SKIP LOCKED);
+        EXIT WHEN cardinality(taken) >= p_count;
+        -- Codes that others hold may come free again: only when there are none either is the pool empty.
+        EXIT WHEN NOT EXISTS (
+            SELECT 1 FROM code c
+            WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
+              AND (c.expires_at IS NULL OR c.expires_at > p_now) AND c.id <> ALL (taken));
+        IF clock_timestamp() > give_up THEN
+            RAISE EXCEPTION 'others hold the last codes' USING ERRCODE = '55P03';
+        END IF;
+        PERFORM pg_sleep(0.005);
+    END LOOP;
     IF cardinality(taken) = 0 THEN
         RETURN;
     END IF;

@@ -178,3 +178,24 @@ async def test_services_allocate_for_a_tenant(
     )
     assert refusal(other) == (404, "POOL_EXHAUSTED")
     assert (await client.post("/internal/codes/allocate", json=body)).status_code == 401
+
+
+async def test_a_pool_that_runs_dry_under_load_gives_out_all_and_blocks_nobody(
+    db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        await tx.execute(
+            """INSERT INTO code (tenant_id, id, code, type)
+               SELECT $1, event_id(), 'DRY-' || n, 'discount' FROM generate_series(1, 600) AS n""",
+            tenant_a,
+        )
+    sql = """SELECT id FROM allocate_codes($1, 'discount', 'default', 1, 'used', NULL, NULL, NULL, '', NULL,
+             false, 'test', NULL, now())"""
+    given: list[UUID] = []
+
+    async def caller() -> None:
+        while (found := await db.get_pool().fetchval(sql, tenant_a)) is not None:
+            given.append(found)
+
+    await asyncio.gather(*(caller() for _ in range(8)))
+    assert (len(given), len(set(given))) == (600, 600)

@@ -12,6 +12,7 @@ import asyncpg
 from code_service.codes.lifecycle import Status
 from code_service.errors import PoolTooSmallError
 from shared.database import SimpleDatabase, Tx
+from shared.models.errors import ServiceUnavailableError
 
 _ALLOCATE = "SELECT * FROM allocate_codes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 
@@ -37,7 +38,10 @@ class Wish:
 
 
 async def allocate(db: SimpleDatabase, wish: Wish) -> list[dict[str, Any]]:
-    """The codes, stored as taken; none when the pool is empty. Raises PoolTooSmallError."""
+    """The codes, stored as taken; none when the pool is empty.
+
+    Raises PoolTooSmallError, and ServiceUnavailableError while the last codes are held by others.
+    """
     try:
         rows = await db.get_pool().fetch(
             _ALLOCATE,
@@ -58,6 +62,8 @@ async def allocate(db: SimpleDatabase, wish: Wish) -> list[dict[str, Any]]:
         )
     except asyncpg.NoDataFoundError as error:
         raise PoolTooSmallError(f"The pool {wish.pool} cannot give {wish.count}: {error}") from error
+    except asyncpg.LockNotAvailableError as error:
+        raise ServiceUnavailableError("Others are about to take the last codes") from error
     return [dict(row) for row in rows]
 
 

@@ -31,7 +31,7 @@ def _mark(response: Response, given: service.Given) -> None:
         response.headers["Idempotent-Replayed"] = "true"
 
 
-@router.post("", responses=error_responses(400, 401, 403, 404, 422))
+@router.post("", responses=error_responses(400, 401, 403, 404, 422, 503))
 async def allocate_code(
     by: Operator,
     rt: RuntimeDep,
@@ -56,7 +56,7 @@ async def allocate_code(
     return success_response(given.codes[0])
 
 
-@router.post("/batch", responses=error_responses(401, 403, 404, 409, 422))
+@router.post("/batch", responses=error_responses(401, 403, 404, 409, 422, 503))
 async def allocate_batch(
     body: BatchIn, by: Operator, rt: RuntimeDep, response: Response, key: Key = None
 ) -> ApiResponse[AllocatedBatch]:
@@ -66,7 +66,7 @@ async def allocate_batch(
     return success_response(given.batch(body.count))
 
 
-@internal_router.post("/allocate", responses=error_responses(401, 404, 409, 422))
+@internal_router.post("/allocate", responses=error_responses(401, 404, 409, 422, 503))
 async def allocate_for_service(
     body: InternalAllocateIn, caller: ServiceCaller, request: Request, rt: RuntimeDep
 ) -> ApiResponse[AllocatedBatch]:
