@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from code_service.allocation import routes as allocation
 from code_service.allocation import sweeper
+from code_service.batch_jobs import routes as batch_jobs
 from code_service.codes import routes as codes
 from code_service.exchange import job as exchange_job
 from code_service.exchange import routes as exchange
@@ -34,6 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
             exchange.router,
             generation.router,
             codes.router,
+            batch_jobs.router,
             jobs_router("/batch-jobs"),
         ],
         jobs=(*sweeper.JOBS, *generation_job.JOBS, *exchange_job.JOBS),

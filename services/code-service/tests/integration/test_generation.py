@@ -1,8 +1,11 @@
 import asyncio
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
+
+from shared.testing import TokenMint
 
 from .codes_kit import Codes, refusal
 
@@ -77,3 +80,32 @@ async def test_a_batch_that_is_not_there(codes: Codes) -> None:
     missing = "00000000-0000-7000-8000-000000000000"
     assert (await codes.call("GET", f"/codes/batches/{missing}")).status_code == 404
     assert (await codes.call("GET", f"/codes/batches/{missing}/rejections")).status_code == 404
+
+
+async def test_figures_of_jobs(codes: Codes, mint: TokenMint, tenant_b: UUID) -> None:
+    assert (await codes.data("GET", "/batch-jobs/stats/summary"))["total"] == 0
+    accepted = await codes.data("POST", "/codes/bulk", {"count": 3})
+    await finished(codes, accepted["job_id"])
+    assert await codes.data("GET", "/batch-jobs/stats/summary") == {
+        "total": 1,
+        "by_status": {"completed": 1},
+        "by_type": {"codes.generate": {"completed": 1}},
+    }
+    assert await codes.data("GET", "/batch-jobs/running/status") == []
+    other = Codes(codes.client, mint.headers(tenant_b))
+    assert (await other.data("GET", "/batch-jobs/stats/summary"))["total"] == 0
+
+
+async def test_what_runs_is_shown_and_can_be_cancelled(codes: Codes) -> None:
+    accepted = await codes.data("POST", "/codes/bulk", {"count": 900_000})
+    running: list[dict[str, Any]] = []
+    for _ in range(200):
+        if running := await codes.data("GET", "/batch-jobs/running/status"):
+            break
+        await asyncio.sleep(0.05)
+    assert [job["id"] for job in running] == [accepted["job_id"]]
+    await codes.data("POST", f"/batch-jobs/{accepted['job_id']}/cancel")
+    assert (await finished(codes, accepted["job_id"]))["status"] == "cancelled"
+    batch = await codes.data("GET", f"/codes/batches/{accepted['batch_id']}")
+    assert batch["made"] % 20_000 == 0
+    assert batch["made"] < 900_000

@@ -202,8 +202,8 @@ def test_codes_obey_their_lifecycle(database_template: str, mint: TokenMint) -> 
         run_state_machine_as_test(
             CodeMachine,
             settings=settings(
-                max_examples=12,
-                stateful_step_count=30,
+                max_examples=60,
+                stateful_step_count=40,
                 deadline=None,
                 phases=[Phase.generate, Phase.shrink],
                 suppress_health_check=list(HealthCheck),
