@@ -64,7 +64,7 @@ async def test_batches_of_one_pattern_cannot_use_it_up(codes: Codes) -> None:
     for _ in range(6):
         accepted = await codes.data("POST", "/codes/bulk", body)
         statuses.append((await finished(codes, accepted["job_id"]))["status"])
-    assert statuses[:2] == ["completed"] * 2
+    assert statuses[0] == "completed"
     assert statuses[-1] == "failed_permanent"
 
 

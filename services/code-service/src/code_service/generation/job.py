@@ -18,8 +18,9 @@ from shared.jobs import JobContext, job
 from shared.models.errors import PermanentError
 
 _CHUNK = 20_000
-#: When so many of a chunk exist already, the pattern is used up far enough for guessing to succeed.
+#: When so many of the drawn codes exist already, the pattern is used up far enough for guessing to succeed.
 _MAX_COLLISIONS = 0.2
+_TOO_FEW_TO_JUDGE = 50
 _MANY = 1000
 
 
@@ -32,10 +33,14 @@ async def generate(ctx: JobContext) -> dict[str, Any]:
         batch = await repository.get_batch(tx, tx.tenant, batch_id)
     if batch is None:
         raise PermanentError("the batch is gone")
-    made = batch["made"]
+    made, drawn, collided = batch["made"], 0, 0
     while made < bulk.count:
         await ctx.progress(made, bulk.count)
-        made += await _chunk(ctx, batch_id, bulk, pattern, min(_CHUNK, bulk.count - made))
+        size = min(_CHUNK, bulk.count - made)
+        new = await _chunk(ctx, batch_id, bulk, pattern, size)
+        made, drawn, collided = made + new, drawn + size, collided + size - new
+        if drawn >= _TOO_FEW_TO_JUDGE and collided > drawn * _MAX_COLLISIONS:
+            raise PermanentError("many codes of this pattern exist already; choose a longer one")
     if made >= _MANY:
         async with ctx.tx() as tx:
             await repository.refresh_statistics(tx)
@@ -53,8 +58,6 @@ async def _chunk(ctx: JobContext, batch_id: UUID, bulk: BulkIn, pattern: Pattern
     async with ctx.tx() as tx:
         new = await repository.insert_codes(tx, tx.tenant, batch_id, codes, by, ctx.runtime.clock.now())
         await repository.advance(tx, tx.tenant, batch_id, made=len(new))
-    if len(new) < size * (1 - _MAX_COLLISIONS) and size - len(new) > 1:
-        raise PermanentError("most codes of this pattern exist already; choose a longer one")
     return len(new)
 
 
