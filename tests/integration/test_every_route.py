@@ -34,6 +34,9 @@ PUBLIC = {
     "HEAD /t/c/{token}.{index}": "tracking, by its own token",
     "GET /t/u/{token}": "unsubscribing, by its own token",
     "POST /t/u/{token}": "unsubscribing, by its own token",
+    "GET /l/{short_id}": "short links are for everybody",
+    "HEAD /l/{short_id}": "short links are for everybody",
+    "GET /links/{short_id}/redirect": "short links are for everybody",
 }
 # What a viewer may do besides reading, and why.
 VIEWER_MAY = {
@@ -58,6 +61,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v2/messages/{tenant_id}": MESSAGE,
     "PATCH /users/{user_id}": {"role": "viewer"},
     "PATCH /webhook-sources/{source_id}": {"name": "stolen"},
+    "POST /codes/{code}/rollback": {"reason": "stolen"},
+    "PATCH /links/{link_id}": {"title": "stolen"},
 }
 
 
@@ -72,7 +77,10 @@ class Route:
         return f"{self.method} {self.path}"
 
     def url(self, ids: dict[str, str]) -> str:
-        return self.path.format(**ids)
+        own = {
+            key.partition("/")[2]: value for key, value in ids.items() if key.startswith(f"{self.service}/")
+        }
+        return self.path.format(**ids | own)
 
     @property
     def has_id(self) -> bool:

@@ -28,6 +28,7 @@ SERVICES: tuple[ServiceSpec, ...] = (
     ServiceSpec("webhook-gateway", "webhook_gateway", "gateway", 8000),
     ServiceSpec("auth-service", "auth_service", "auth", 8001),
     ServiceSpec("campaign-service", "campaign_service", "campaign", 8002),
+    ServiceSpec("code-service", "code_service", "code", 8003),
 )
 
 SERVICE_PORTS: dict[str, int] = {service.name: service.port for service in SERVICES}

@@ -84,7 +84,7 @@ async def test_document_holds_all_services_and_only_what_is_routed(
 async def test_document_is_there_while_services_are_not(
     start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AUTH", "CAMPAIGN"):
+    for name in ("AUTH", "CAMPAIGN", "CODE"):
         monkeypatch.setenv(f"{name}_SERVICE_URL", "http://127.0.0.1:9")
     gateway = await start_gateway()
 
@@ -93,7 +93,11 @@ async def test_document_is_there_while_services_are_not(
 
     assert "/webhook-events" in answer.json()["paths"]
     assert health["status"] == "degraded"
-    assert health["services"] == {"auth-service": "unreachable", "campaign-service": "unreachable"}
+    assert health["services"] == {
+        "auth-service": "unreachable",
+        "campaign-service": "unreachable",
+        "code-service": "unreachable",
+    }
     assert health["checks"] == {"database": True}
 
 

@@ -112,6 +112,9 @@ def test_cors_answers_only_listed_origins() -> None:
         ("/api/v2/webhooks/health", "/api/v2/webhooks/health"),
         ("/integrations/webhooks/processed", "/integrations/webhooks/processed"),
         ("/t/o/x", "/t"),
+        ("/l/abc", "/l"),
+        ("/codes/A-1/mark-used", "/codes"),
+        ("/batch-jobs", "/batch-jobs"),
         ("/authx", None),
         ("/api/v2", None),
         ("/internal/users", None),
@@ -143,3 +146,18 @@ def test_a_token_goes_before_a_key_and_doubles_are_refused() -> None:
     assert credential([]) is None
     with pytest.raises(UnauthorizedError):
         credential([(b"x-api-key", b"k"), (b"x-admin-key", b"other")])
+
+
+def test_old_paths_of_short_links_are_public_and_no_others_of_links() -> None:
+    route = RoutingTable().match("/links/abc/redirect")
+    assert route is not None
+    assert is_public(route, "GET", "/links/abc/redirect")
+    for method, path in [
+        ("POST", "/links/abc/redirect"),
+        ("GET", "/links"),
+        ("GET", "/links/abc"),
+        ("GET", "/links/abc/stats"),
+        ("GET", "/links/abc/x/redirect"),
+        ("GET", "/links/abc/redirect/stats"),
+    ]:
+        assert not is_public(route, method, path)

@@ -11,6 +11,7 @@ Kind = Literal["upstream", "own", "ingest", "open"]
 
 AUTH = "auth-service"
 CAMPAIGN = "campaign-service"
+CODE = "code-service"
 GATEWAY = "webhook-gateway"
 
 
@@ -53,6 +54,8 @@ ROUTES: tuple[Route, ...] = (
         "/api/v2/jobs",
     ),
     Route("/t", CAMPAIGN, is_public=True, is_counted=False),
+    *_routes(CODE, "/codes", "/links", "/batch-jobs"),
+    Route("/l", CODE, is_public=True, is_counted=False),
     *_routes(GATEWAY, "/webhook-sources", "/webhook-events", "/integrations/webhooks/processed", kind="own"),
     *(
         Route(prefix, GATEWAY, "ingest", is_public=True, is_counted=False)
@@ -95,7 +98,15 @@ PUBLIC_OPERATIONS = frozenset(
     )
 )
 
-UPLOADS: tuple[re.Pattern[str], ...] = (re.compile(r"/api/v2/contacts/[^/]+/import"),)
+#: Paths below guarded prefixes that people follow without a token.
+PUBLIC_PATHS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("GET", re.compile(r"/links/[A-Za-z0-9_-]{3,64}/redirect")),
+)
+
+UPLOADS: tuple[re.Pattern[str], ...] = (
+    re.compile(r"/api/v2/contacts/[^/]+/import"),
+    re.compile(r"/codes/import"),
+)
 
 
 class RoutingTable:
@@ -125,7 +136,9 @@ class RoutingTable:
 
 
 def is_public(route: Route, method: str, path: str) -> bool:
-    return route.is_public or (method, path) in PUBLIC_OPERATIONS
+    if route.is_public or (method, path) in PUBLIC_OPERATIONS:
+        return True
+    return any(method == verb and pattern.fullmatch(path) for verb, pattern in PUBLIC_PATHS)
 
 
 def is_upload(method: str, path: str) -> bool:

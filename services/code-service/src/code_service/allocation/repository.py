@@ -1,0 +1,123 @@
+"""SQL of allocation: one statement, in a transaction of its own, is all that a caller waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from code_service.codes.lifecycle import Status
+from code_service.errors import PoolTooSmallError
+from shared.database import SimpleDatabase, Tx
+from shared.models.errors import ServiceUnavailableError
+
+_ALLOCATE = "SELECT * FROM allocate_codes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for; `status` is where the codes go."""
+
+    tenant_id: UUID
+    type: str
+    pool: str
+    count: int
+    status: Status
+    recipient: str | None
+    reference: str | None
+    key: str | None
+    fingerprint: str
+    reserved_until: datetime | None
+    partial: bool
+    actor: str
+    request_id: str | None
+    now: datetime
+
+
+async def allocate(db: SimpleDatabase, wish: Wish) -> list[dict[str, Any]]:
+    """The codes, stored as taken; none when the pool is empty.
+
+    Raises PoolTooSmallError, and ServiceUnavailableError while the last codes are held by others.
+    """
+    try:
+        rows = await db.get_pool().fetch(
+            _ALLOCATE,
+            wish.tenant_id,
+            wish.type,
+            wish.pool,
+            wish.count,
+            wish.status,
+            wish.recipient,
+            wish.reference,
+            wish.key,
+            wish.fingerprint,
+            wish.reserved_until,
+            wish.partial,
+            wish.actor,
+            wish.request_id,
+            wish.now,
+        )
+    except asyncpg.NoDataFoundError as error:
+        raise PoolTooSmallError(f"The pool {wish.pool} cannot give {wish.count}: {error}") from error
+    except asyncpg.LockNotAvailableError as error:
+        raise ServiceUnavailableError("Others are about to take the last codes") from error
+    return [dict(row) for row in rows]
+
+
+async def lapse(tx: Tx, now: datetime, limit: int) -> int:
+    """Put codes back whose reservation is over, over all tenants; how many."""
+    return int(
+        await tx.fetchval(
+            """WITH due AS (
+                   SELECT tenant_id, id FROM code WHERE status = 'reserved' AND reserved_until <= $1
+                   ORDER BY reserved_until LIMIT $2 FOR UPDATE SKIP LOCKED
+               ), freed AS (
+                   UPDATE code c SET status = 'available', recipient = NULL, reference = NULL,
+                          allocated_at = NULL, reserved_until = NULL, updated_at = $1
+                   FROM due WHERE c.tenant_id = due.tenant_id AND c.id = due.id RETURNING c.tenant_id, c.id
+               ), noted AS (
+                   INSERT INTO code_event (tenant_id, code_id, action, from_status, to_status, actor, at)
+                   SELECT tenant_id, id, 'lapse', 'reserved', 'available', 'system:sweeper', $1 FROM freed
+               )
+               SELECT count(*) FROM freed""",
+            now,
+            limit,
+        )
+    )
+
+
+async def expire(tx: Tx, now: datetime, limit: int) -> int:
+    """Take free codes out of the pools whose date has passed, and tell it; how many."""
+    return int(
+        await tx.fetchval(
+            """WITH due AS (
+                   SELECT tenant_id, id FROM code
+                   WHERE status = 'available' AND expires_at IS NOT NULL AND expires_at <= $1
+                   ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED
+               ), gone AS (
+                   UPDATE code c SET status = 'expired', updated_at = $1 FROM due
+                   WHERE c.tenant_id = due.tenant_id AND c.id = due.id
+                   RETURNING c.tenant_id, c.id, c.code, c.type
+               ), noted AS (
+                   INSERT INTO code_event (tenant_id, code_id, action, from_status, to_status, actor, at)
+                   SELECT tenant_id, id, 'expire', 'available', 'expired', 'system:sweeper', $1 FROM gone
+               ), told AS (
+                   INSERT INTO outbox (id, tenant_id, type, source, subject, occurred_at, data)
+                   SELECT event_id(), tenant_id, 'code.code.expired.v1', '/code-service', id::text, $1,
+                          json_build_object('code_id', id, 'code', code, 'type', type, 'occurred_at', $1,
+                                            'actor_id', 'system:sweeper')
+                   FROM gone
+               )
+               SELECT count(*) FROM gone""",
+            now,
+            limit,
+        )
+    )
+
+
+async def forget_keys(tx: Tx, before: datetime) -> int:
+    """Delete allocation keys from before a time, over all tenants; how many."""
+    return await tx.affected("DELETE FROM allocation WHERE created_at < $1", before)

@@ -1,0 +1,78 @@
+"""Giving codes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from code_service.actor import Actor
+from code_service.allocation import repository
+from code_service.allocation.repository import Wish
+from code_service.allocation.schemas import AllocatedBatch, AllocatedCode, BatchIn
+from code_service.codes.lifecycle import Status
+from code_service.errors import PoolExhaustedError
+from shared.models.errors import UnprocessableError
+from shared.web import Runtime
+
+
+class IdempotencyKeyReused(UnprocessableError):  # noqa: N818  # named for its code
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The codes of a request, `is_replay` when an earlier one with the same key got them."""
+
+    codes: Sequence[AllocatedCode]
+    is_replay: bool
+
+    def batch(self, wanted: int) -> AllocatedBatch:
+        return AllocatedBatch(codes=list(self.codes), missing=wanted - len(self.codes))
+
+
+async def allocate(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Given:
+    """Take codes for good. Raises PoolExhaustedError (404) when there is none, PoolTooSmallError (409) when
+    there are too few, IdempotencyKeyReused (422) for a key that came with another request.
+    """
+    wish = _wish(rt, by, body, key)
+    rows = await repository.allocate(rt.db, wish)
+    if not rows:
+        raise PoolExhaustedError(f"The pool {body.pool} has no free code of the type {body.type}")
+    if rows[0]["fingerprint"] != wish.fingerprint:
+        raise IdempotencyKeyReused("This idempotency key was used with another request")
+    return Given([AllocatedCode(**_known(row)) for row in rows], rows[0]["is_replay"])
+
+
+def _wish(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Wish:
+    now = rt.clock.now()
+    status: Status = "used" if body.mark_used else "reserved" if body.ttl_seconds else "allocated"
+    return Wish(
+        tenant_id=by.tenant_id,
+        type=body.type,
+        pool=body.pool,
+        count=body.count,
+        status=status,
+        recipient=body.recipient,
+        reference=body.order_id,
+        key=key,
+        fingerprint=_fingerprint(by, body),
+        reserved_until=now + timedelta(seconds=body.ttl_seconds) if body.ttl_seconds else None,
+        partial=body.partial,
+        actor=by.name,
+        request_id=by.request_id,
+        now=now,
+    )
+
+
+def _fingerprint(by: Actor, body: BatchIn) -> str:
+    asked = body.model_dump(exclude={"tenant_id", "idempotency_key"})
+    return hashlib.sha256(orjson.dumps([by.name, asked])).hexdigest()
+
+
+def _known(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in AllocatedCode.model_fields}

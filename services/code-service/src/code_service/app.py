@@ -1,0 +1,47 @@
+"""Wiring of code-service."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from code_service.allocation import routes as allocation
+from code_service.allocation import sweeper
+from code_service.batch_jobs import routes as batch_jobs
+from code_service.codes import routes as codes
+from code_service.exchange import job as exchange_job
+from code_service.exchange import routes as exchange
+from code_service.generation import job as generation_job
+from code_service.generation import routes as generation
+from code_service.links import recorder
+from code_service.links import routes as links
+from code_service.settings import Settings
+from shared.jobs import jobs_router
+from shared.web import create_service_app
+
+NAME = "code-service"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app, not yet started."""
+    return create_service_app(
+        name=NAME,
+        config=settings,
+        # Redirects first: they are asked for most. Fixed paths below /codes before /codes/{code}.
+        routers=[
+            links.public_router,
+            links.router,
+            allocation.router,
+            allocation.internal_router,
+            exchange.router,
+            generation.router,
+            codes.router,
+            batch_jobs.router,
+            jobs_router("/batch-jobs"),
+        ],
+        jobs=(*sweeper.JOBS, *generation_job.JOBS, *exchange_job.JOBS),
+        schedules=sweeper.SCHEDULES,
+        startup=[recorder.open_recorder],
+        shutdown=[recorder.close_recorder],
+        background=[sweeper.run],
+        body_limits={exchange.IMPORT_PATH: settings.import_max_bytes + exchange.FORM_OVERHEAD},
+    )

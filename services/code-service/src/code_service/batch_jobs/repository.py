@@ -1,0 +1,17 @@
+"""SQL of job figures."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from shared.database import Tx
+
+
+async def counts(tx: Tx, tenant_id: UUID) -> list[dict[str, Any]]:
+    """Number of jobs by type and status."""
+    rows = await tx.fetch(
+        "SELECT type, status, count(*) AS number FROM job WHERE tenant_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
+        tenant_id,
+    )
+    return [dict(row) for row in rows]

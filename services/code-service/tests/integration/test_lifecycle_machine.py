@@ -1,0 +1,213 @@
+"""Codes under any sequence of allocations, transitions, changes of date and passing of time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import httpx
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from code_service.allocation import sweeper
+from code_service.app import create_app
+from code_service.settings import Settings
+from shared.testing import FakeClock, TokenMint, fresh_database, runtime_database
+from shared.testing.clients import service_client
+from shared.utils import uuid7
+
+from .codes_kit import Codes
+
+T = TypeVar("T")
+
+
+@dataclass
+class Known:
+    """What the machine believes of one code. Times are seconds of the clock."""
+
+    status: str = "available"
+    expires: float | None = None
+    reserved: float = 0.0
+    steps: int = 1
+
+
+class World:
+    """A running service with an event loop of its own: rules of the machine are synchronous."""
+
+    def __init__(self, template: str, mint: TokenMint) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.clock = FakeClock(datetime.now(UTC).replace(microsecond=0))
+        self.mint = mint
+        self.client: httpx.AsyncClient
+        self.app = create_app(Settings(python_env="test", events_url="postgres://", sweep_seconds=3600))
+        self._stop = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._task = self.loop.create_task(self._serve(template))
+        self.run(self._ready.wait())
+
+    async def _serve(self, template: str) -> None:
+        async with fresh_database(template) as dsn:
+            db = runtime_database(dsn, "code", 8)
+            await db.connect()
+            async with service_client(self.app, db, self.mint, self.clock) as self.client:
+                self._ready.set()
+                await self._stop.wait()
+            await db.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    def close(self) -> None:
+        self._stop.set()
+        self.loop.run_until_complete(self._task)
+        self.loop.close()
+
+
+class CodeMachine(RuleBasedStateMachine):
+    """One tenant's pool beside a model of it."""
+
+    world: World
+    names = Bundle("names")
+
+    def __init__(self) -> None:
+        super().__init__()
+        lasting = int(self.world.clock.now().timestamp()) + 10**7
+        self.codes = Codes(self.world.client, self.world.mint.headers(uuid7(), exp=lasting))
+        self.model: dict[str, Known] = {}
+
+    @property
+    def now(self) -> float:
+        return self.world.clock.now().timestamp()
+
+    def status(self, name: str) -> str:
+        known = self.model[name]
+        status = known.status
+        if status == "reserved" and known.reserved <= self.now:
+            status = "available"
+        if status == "available" and self._is_past(known):
+            return "expired"
+        return status
+
+    def _is_past(self, known: Known) -> bool:
+        return known.expires is not None and known.expires <= self.now
+
+    def _call(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        return self.world.run(self.codes.call(method, path, body))
+
+    @rule(target=names, life=st.none() | st.integers(1, 500))
+    def create(self, life: int | None) -> str:
+        name = f"CODE-{len(self.model)}"
+        expires = None if life is None else self.now + life
+        answer = self._call("POST", "/codes", {"code": name, "expires_at": expires})
+        assert answer.status_code == 201
+        self.model[name] = Known(expires=expires)
+        return name
+
+    @rule(ttl=st.none() | st.integers(1, 300), used=st.booleans())
+    def allocate(self, ttl: int | None, used: bool) -> None:
+        free = {name for name in self.model if self.status(name) == "available"}
+        # A reservation that is over is free again once the sweeper has been there.
+        certain = {name for name in free if self.model[name].status == "available"}
+        query = "" if ttl else f"?mark_used={str(used).lower()}"
+        answer = self._call("POST", f"/codes/allocate{query}", {"ttl_seconds": ttl})
+        if not certain:
+            assert answer.status_code == 404
+            return
+        name = answer.json()["data"]["code"]
+        assert name in certain
+        known = self.model[name]
+        known.status = "reserved" if ttl else "used" if used else "allocated"
+        known.reserved = self.now + (ttl or 0)
+        known.steps += 2 if known.status == "used" else 1
+
+    @rule(name=names)
+    def mark_used(self, name: str) -> None:
+        allowed = self.status(name) in ("available", "reserved", "allocated")
+        allowed = allowed and not self._is_past(self.model[name])
+        self._move(name, "mark-used", "used", allowed=allowed)
+
+    @rule(name=names)
+    def release(self, name: str) -> None:
+        self._move(name, "release", "available", allowed=self.status(name) in ("reserved", "allocated"))
+
+    @rule(name=names)
+    def revoke(self, name: str) -> None:
+        self._move(name, "revoke", "revoked", allowed=self.status(name) not in ("used", "revoked"))
+
+    @rule(name=names)
+    def roll_back(self, name: str) -> None:
+        self._move(name, "rollback", "allocated", allowed=self.status(name) == "used")
+
+    def _move(self, name: str, action: str, target: str, *, allowed: bool) -> None:
+        body = {"reason": "because"} if action == "rollback" else None
+        answer = self._call("POST", f"/codes/{name.lower()}/{action}", body)
+        assert answer.status_code == (200 if allowed else 409), answer.text
+        if allowed:
+            self.model[name].status = target
+            self.model[name].steps += 1
+
+    @rule(name=names, life=st.none() | st.integers(1, 500))
+    def change_date(self, name: str, life: int | None) -> None:
+        known = self.model[name]
+        known.expires = None if life is None else self.now + life
+        known.steps += 1
+        assert self._call("PUT", f"/codes/{name}", {"expires_at": known.expires}).status_code == 200
+        if known.status == "expired":
+            known.status = "available"
+
+    @rule(seconds=st.integers(1, 400))
+    def pass_time(self, seconds: int) -> None:
+        self.world.clock.advance(seconds)
+
+    @rule()
+    def sweep(self) -> None:
+        while self.world.run(sweeper.sweep(self.world.app.state.runtime)):
+            pass
+        for known in self.model.values():
+            if known.status == "reserved" and known.reserved <= self.now:
+                known.status = "available"
+                known.steps += 1
+            if known.status == "available" and self._is_past(known):
+                known.status = "expired"
+                known.steps += 1
+
+    @invariant()
+    def service_and_model_agree(self) -> None:
+        found = self._call("GET", "/codes?limit=200").json()["data"]
+        assert {code["code"]: code["status"] for code in found} == {n: self.status(n) for n in self.model}
+
+    def teardown(self) -> None:
+        """The history of each code is a chain from its making to its present status."""
+        for name, known in self.model.items():
+            history = self.world.run(self.codes.history(name))
+            assert len(history) == known.steps
+            moves = [step for step in history if step[0] != "update"]
+            assert moves[0] == ("create", None, "available")
+            assert moves[-1][2] == known.status or known.status == "available"
+
+
+def test_codes_obey_their_lifecycle(database_template: str, mint: TokenMint) -> None:
+    CodeMachine.world = World(database_template, mint)
+    try:
+        run_state_machine_as_test(
+            CodeMachine,
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=40,
+                deadline=None,
+                phases=[Phase.generate, Phase.shrink],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    finally:
+        CodeMachine.world.close()
