@@ -14,7 +14,18 @@ from tests.e2e.system import Customer, System, running_system
 
 EXAMPLES = 8
 # Answers that are not JSON by nature.
-OTHER_SHAPES = ("/t/", "/docs", "/redoc", "/openapi.json", "/.well-known/", ".csv", "/metrics")
+OTHER_SHAPES = (
+    "/t/",
+    "/l/",
+    "/redirect",
+    "/qr.",
+    "/docs",
+    "/redoc",
+    "/openapi.json",
+    "/.well-known/",
+    ".csv",
+    "/metrics",
+)
 BROKEN_BODIES = {
     "malformed": b'{"a": ',
     "not an object": b"[1, 2]",

@@ -134,7 +134,5 @@ async def test_two_processes_together_allow_exactly_the_limit(database_dsn: str)
 
     outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
 
-    allowed = [int(out) for out, _ in outputs]
-    # Two callers, 500 each, 1,500 tries of each from two processes.
-    assert sum(allowed) == 1000
-    assert all(count > 0 for count in allowed)
+    # Two callers, 500 each, 1,500 tries of each from two processes. Either may be the quicker one.
+    assert sum(int(out) for out, _ in outputs) == 1000
