@@ -176,7 +176,7 @@ class JobRunner(JobDesk):
             async with self._db.system_tx() as tx:
                 pairs = [(one.held.job.id, one.held.token) for one in held]
                 alive = await repository.heartbeat(tx, pairs, self._clock.now())
-        except Exception:
+        except Exception:  # whatever failed, a job whose lease has run out must stop first; then it is raised
             self._stop_expired(held)
             raise
         for one in held:
