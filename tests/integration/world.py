@@ -20,6 +20,8 @@ from campaign_service.app import create_app as create_campaign
 from campaign_service.settings import Settings as CampaignSettings
 from code_service.app import create_app as create_code
 from code_service.settings import Settings as CodeSettings
+from property_service.app import create_app as create_property
+from property_service.settings import Settings as PropertySettings
 from shared.config import service_spec
 from shared.models.identity import Role
 from shared.testing.clients import service_client
@@ -59,6 +61,7 @@ def make_apps(data: Path) -> dict[str, App]:
         ),
         "campaign-service": create_campaign(CampaignSettings(data_dir=data, service_role="all")),
         "code-service": create_code(CodeSettings(data_dir=data)),
+        "property-service": create_property(PropertySettings(data_dir=data)),
         "webhook-gateway": create_gateway(GatewaySettings(rate_limit_requests=100_000)),
     }
 

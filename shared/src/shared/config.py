@@ -29,6 +29,7 @@ SERVICES: tuple[ServiceSpec, ...] = (
     ServiceSpec("auth-service", "auth_service", "auth", 8001),
     ServiceSpec("campaign-service", "campaign_service", "campaign", 8002),
     ServiceSpec("code-service", "code_service", "code", 8003),
+    ServiceSpec("property-service", "property_service", "property", 8004),
 )
 
 SERVICE_PORTS: dict[str, int] = {service.name: service.port for service in SERVICES}

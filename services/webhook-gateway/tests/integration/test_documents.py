@@ -84,7 +84,7 @@ async def test_document_holds_all_services_and_only_what_is_routed(
 async def test_document_is_there_while_services_are_not(
     start_gateway: StartGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AUTH", "CAMPAIGN", "CODE"):
+    for name in ("AUTH", "CAMPAIGN", "CODE", "PROPERTY"):
         monkeypatch.setenv(f"{name}_SERVICE_URL", "http://127.0.0.1:9")
     gateway = await start_gateway()
 
@@ -97,6 +97,7 @@ async def test_document_is_there_while_services_are_not(
         "auth-service": "unreachable",
         "campaign-service": "unreachable",
         "code-service": "unreachable",
+        "property-service": "unreachable",
     }
     assert health["checks"] == {"database": True}
 

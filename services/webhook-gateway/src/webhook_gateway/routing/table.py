@@ -13,6 +13,7 @@ AUTH = "auth-service"
 CAMPAIGN = "campaign-service"
 CODE = "code-service"
 GATEWAY = "webhook-gateway"
+PROPERTY = "property-service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,23 @@ ROUTES: tuple[Route, ...] = (
         "/api/v2/jobs",
     ),
     Route("/t", CAMPAIGN, is_public=True, is_counted=False),
-    *_routes(CODE, "/codes", "/links", "/batch-jobs"),
+    *_routes(CODE, "/codes", "/links", "/batch-jobs", "/automation", "/email", "/orders"),
     Route("/l", CODE, is_public=True, is_counted=False),
+    *_routes(
+        PROPERTY,
+        "/api/process-client",
+        "/api/add-addresses",
+        "/api/job-status",
+        "/api/get-client-properties",
+        "/api/client-properties",
+        "/api/process-retry-queue",
+        "/api/cleanup-jobs",
+        "/api/run-daily",
+        "/api/properties",
+        "/api/cities",
+        "/api/clients",
+        "/admin",
+    ),
     *_routes(GATEWAY, "/webhook-sources", "/webhook-events", "/integrations/webhooks/processed", kind="own"),
     *(
         Route(prefix, GATEWAY, "ingest", is_public=True, is_counted=False)
@@ -106,6 +122,9 @@ PUBLIC_PATHS: tuple[tuple[str, re.Pattern[str]], ...] = (
 UPLOADS: tuple[re.Pattern[str], ...] = (
     re.compile(r"/api/v2/contacts/[^/]+/import"),
     re.compile(r"/codes/import"),
+    re.compile(r"/automation/(?:fienta|csv)/[a-z-]+"),
+    re.compile(r"/automation/xlsx-to-csv"),
+    re.compile(r"/api/(?:properties|cities)/import"),
 )
 
 
