@@ -36,6 +36,9 @@ SYSTEM_TABLES = {
     "login_throttle": "keys are digests of addresses",
     "signing_key": "of the installation",
     "revoked_session": "random ids alone",
+    "city": "open data, the same for all",
+    "sale": "open data, the same for all",
+    "source_file": "of the installation",
 }
 # Their tenant may be null (a job of the installation), and the policy hides such rows from every tenant.
 OPTIONAL_TENANT = {"job", "job_log"}
