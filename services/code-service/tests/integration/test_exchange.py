@@ -45,7 +45,7 @@ async def test_a_file_becomes_codes_and_every_skipped_row_is_reported(
     made = await codes.get("A-1")
     assert (made["pool"], made["type"], made["limit_per_order"]) == ("vip", "upgrade", 2)
     assert (made["metadata"], made["batch_id"]) == ({"studio": "Põhja"}, batch["id"])
-    assert list((settings.data_dir / "imports").rglob("*.csv")) == []
+    assert list((settings.data_dir / "imports").rglob("*.upload")) == []
 
 
 async def test_an_import_in_steps_finds_duplicates_across_them(
@@ -62,7 +62,7 @@ async def test_an_import_in_steps_finds_duplicates_across_them(
 async def test_files_without_codes_are_refused_at_once(codes: Codes, settings: Settings, data: bytes) -> None:
     assert refusal(await upload(codes, data)) == (400, "VALIDATION_ERROR")
     assert await codes.data("GET", "/batch-jobs") == []
-    assert list((settings.data_dir / "imports").rglob("*.csv")) == []
+    assert list((settings.data_dir / "imports").rglob("*.upload")) == []
 
 
 async def test_an_export_can_be_opened_and_imported_again(codes: Codes) -> None:

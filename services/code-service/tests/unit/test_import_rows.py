@@ -4,13 +4,20 @@ from pathlib import Path
 import pytest
 
 from code_service.exchange.csv_safety import csv_lines
-from code_service.exchange.rows import Defaults, Row, RowError, UnreadableFileError, parse, read_rows
+from code_service.exchange.files import open_table
+from code_service.exchange.rows import Defaults, Row, RowError, parse, rows_of
+from code_service.exchange.table import UnreadableFileError
 
 
 def write(folder: Path, data: bytes) -> Path:
     path = folder / "codes.csv"
     path.write_bytes(data)
     return path
+
+
+def rows_in(path: Path) -> list[Row]:
+    with open_table(path) as table:
+        return list(rows_of(table))
 
 
 @pytest.mark.parametrize(
@@ -20,10 +27,11 @@ def write(folder: Path, data: bytes) -> Path:
         "Code;Stuudio\nA-1;Põhja\n".encode("utf-8-sig"),
         "Code\tStuudio\nA-1\tPõhja".encode("cp1257"),
         '"Code";"Stuudio"\n\n"A-1";"Põhja"\n;\n'.encode(),
+        "sep=|\r\nCode|Stuudio\r\nA-1|Põhja\r\n".encode("utf-16"),
     ],
 )
 def test_files_are_read_whatever_they_were_saved_as(tmp_path: Path, data: bytes) -> None:
-    rows = list(read_rows(write(tmp_path, data)))
+    rows = rows_in(write(tmp_path, data))
     assert [row.cells for row in rows] == [{"Code": "A-1", "Stuudio": "Põhja"}]
     assert parse(rows[0], Defaults()).metadata == {"Stuudio": "Põhja"}
 
@@ -33,7 +41,7 @@ def test_files_are_read_whatever_they_were_saved_as(tmp_path: Path, data: bytes)
 )
 def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UnreadableFileError):
-        list(read_rows(write(tmp_path, data)))
+        rows_in(write(tmp_path, data))
 
 
 def row(**cells: str) -> Row:

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, TypeAdapter
 
-from code_service.exchange.rows import Defaults, Row, UnreadableFileError, read_rows, split
+from code_service.exchange.files import open_table
+from code_service.exchange.rows import Defaults, Row, rows_of, split
+from code_service.exchange.table import Table, UnreadableFileError
 from code_service.generation import repository
 from code_service.generation.repository import NewCode
 from shared.database import Tx
@@ -55,7 +57,14 @@ def _remove(path: Path) -> None:
 async def _read(ctx: JobContext, batch_id: UUID, path: Path, read_to: int) -> None:
     given = ctx.payload["defaults"]
     defaults = Defaults(given["type"], given["pool"], _DATE.validate_python(given["expires_at"]))
-    rows = (row for row in read_rows(path) if row.line > read_to)
+    table = await asyncio.to_thread(open_table, path)
+    # Closed whatever a thread still reads of it: a job that is cancelled leaves no process behind.
+    with table:
+        await _take_in(ctx, batch_id, table, defaults, read_to)
+
+
+async def _take_in(ctx: JobContext, batch_id: UUID, table: Table, defaults: Defaults, read_to: int) -> None:
+    rows = (row for row in rows_of(table) if row.line > read_to)
     while chunk := await asyncio.to_thread(_next, rows):
         good, bad = await asyncio.to_thread(split, chunk, defaults)
         async with ctx.tx() as tx:

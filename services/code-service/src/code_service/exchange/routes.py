@@ -16,8 +16,10 @@ from code_service.actor import Operator
 from code_service.codes.lifecycle import Status
 from code_service.codes.schemas import CodeType, Pool
 from code_service.exchange.export import export_csv
+from code_service.exchange.files import open_table
 from code_service.exchange.job import IMPORT
-from code_service.exchange.rows import UnreadableFileError, read_rows
+from code_service.exchange.rows import rows_of
+from code_service.exchange.table import UnreadableFileError
 from code_service.generation import service
 from code_service.generation.schemas import BatchAccepted
 from code_service.settings import settings_of
@@ -35,7 +37,7 @@ FORM_OVERHEAD = 1024 * 1024
 
 @router.post("/import", status_code=202, responses=error_responses(400, 401, 403, 413, 422))
 async def import_codes(
-    file: Annotated[UploadFile, File(description="CSV with a header; the column code is needed")],
+    file: Annotated[UploadFile, File(description="CSV or XLSX with a header; the column code is needed")],
     by: Operator,
     tx: TenantTx,
     rt: RuntimeDep,
@@ -48,7 +50,7 @@ async def import_codes(
     Columns: code, type, pool, expires_at, limit_per_order, limit_per_ticket; others become metadata.
     """
     batch_id = uuid7()
-    path = settings_of(rt).data_dir / "imports" / str(by.tenant_id) / f"{batch_id}.csv"
+    path = settings_of(rt).data_dir / "imports" / str(by.tenant_id) / f"{batch_id}.upload"
     try:
         await asyncio.to_thread(_keep, file.file, path)
         defaults = {
@@ -74,7 +76,8 @@ def _keep(source: BinaryIO, path: Path) -> None:
     with path.open("wb") as target:
         shutil.copyfileobj(source, target)
     try:
-        next(read_rows(path), None)
+        with open_table(path) as table:
+            next(rows_of(table), None)
     except UnreadableFileError as error:
         message = str(error)
         raise ValidationError(message[:1].upper() + message[1:], field="file") from error

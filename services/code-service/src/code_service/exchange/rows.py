@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from code_service.codes.schemas import CODE_PATTERN
+from code_service.exchange.table import Table, UnreadableFileError, as_record, normal_name, split_header
 from code_service.generation.repository import NewCode
 
 _CODE = re.compile(CODE_PATTERN + r"\Z")
@@ -36,10 +34,6 @@ _IGNORED = frozenset(
     ("status", "sync_state", "recipient", "reference", "allocated_at", "used_at", "created_at", "metadata")
 )
 _DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y")
-
-
-class UnreadableFileError(ValueError):
-    """The file as a whole cannot be used; the message says why."""
 
 
 class RowError(ValueError):
@@ -68,44 +62,18 @@ class Row:
     raw: str
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a CSV with a header. UTF-8 with or without BOM, else Windows-1257; `,`, `;` or tab.
-
-    Raises UnreadableFileError for what is not such a file.
-    """
-    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=_delimiter(path))
-    try:
-        names = [name.strip() for name in next(reader, [])]
-        if "code" not in map(field_of, names):
-            raise UnreadableFileError("the file has no column named code")
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                values = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-                yield Row(reader.line_num, values, ";".join(cells)[:_MAX_CELL])
-    except csv.Error as error:
-        raise UnreadableFileError(f"line {reader.line_num}: {error}") from error
-
-
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    if b"\x00" in data[:4096]:
-        raise UnreadableFileError("this is not a CSV file")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1257", "replace")
-    return text.replace("\x00", "")
-
-
-def _delimiter(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.readline(65536).decode("utf-8", "replace")
-    return max((";", "\t", ","), key=head.count)
+def rows_of(table: Table) -> Iterator[Row]:
+    """The rows of a table with a header; raises UnreadableFileError for what is not a table of codes."""
+    names, rows = split_header(table)
+    if "code" not in map(field_of, names):
+        raise UnreadableFileError("the file has no column named code")
+    for line, cells in rows:
+        yield Row(line, as_record(names, cells), ";".join(cells)[:_MAX_CELL])
 
 
 def field_of(header: str) -> str | None:
     """The field that a column fills; None for one that goes into the metadata."""
-    return _HEADERS.get("_".join(header.lower().split()))
+    return _HEADERS.get(normal_name(header))
 
 
 def parse(row: Row, defaults: Defaults) -> NewCode:
