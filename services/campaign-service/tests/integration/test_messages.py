@@ -319,6 +319,24 @@ async def test_built_in_mails_carry_name_and_link(
         assert "Anna <3" in text.get_content()
 
 
+async def test_a_requested_mail_is_from_whom_the_service_names(
+    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    event = requested(tenant_a, "property.mail_test", "branded", language="fr")
+    event.data["variables"] |= {"brand": {"name": "Vallon", "color": "#6c63ff", "accent": "#8b84ff"}}
+    event.data["sender"] = {
+        "email": "hello@vallon.example.com",
+        "name": "Vallon",
+        "reply_to": "b@example.com",
+    }
+    async with db.tenant_tx(tenant_a) as tx:
+        await app.state.runtime.events.publish(tx, event)
+    await until(lambda: bool(mailbox.mails))
+    [mail] = mailbox.mails
+    assert (mail["From"], mail["Reply-To"]) == ("Vallon <hello@vallon.example.com>", "b@example.com")
+    assert mail["Subject"] == "Vallon : e-mail de test"
+
+
 async def test_requests_with_one_key_are_sent_once(
     app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
 ) -> None:

@@ -139,6 +139,14 @@ class Recipient(EventData):
     language: str | None = None
 
 
+class Sender(EventData):
+    """Whom a mail is from; what is not given is campaign-service's own."""
+
+    email: str | None = None
+    name: str | None = None
+    reply_to: str | None = None
+
+
 class MessageRequested(EventData):
     """Ask campaign-service to send one message. The same `idempotency_key` of a tenant is sent once."""
 
@@ -147,6 +155,7 @@ class MessageRequested(EventData):
     variables: dict[str, Any] = Field(default_factory=dict)
     idempotency_key: str = Field(min_length=1)
     channel: Literal["email", "sms"] = "email"
+    sender: Sender | None = None
 
 
 class CodeFact(EventData):

@@ -7,11 +7,11 @@ from uuid import UUID
 import pydantic
 
 from campaign_service.messages import service
-from campaign_service.messages.schemas import To
+from campaign_service.messages.schemas import From, To
 from campaign_service.templates import repository as templates
 from shared.database import Tx
 from shared.events import Consumer, MessageContext
-from shared.events.catalog import MessageRequested
+from shared.events.catalog import MessageRequested, Sender
 from shared.models.errors import AppError, PermanentError
 
 
@@ -26,6 +26,7 @@ async def requested(context: MessageContext) -> None:
         )
     except pydantic.ValidationError as error:
         raise PermanentError(f"the recipient cannot be written to: {error.errors()[0]['msg']}") from error
+    sender = _sender(wanted.sender or Sender())
     tx = context.tx
     try:
         chosen = await _template(tx, tx.tenant, wanted.template, to.language)
@@ -37,9 +38,19 @@ async def requested(context: MessageContext) -> None:
             to,
             wanted.variables,
             idempotency_key=wanted.idempotency_key,
+            **sender,
         )
     except AppError as error:
         raise PermanentError(error.message) from error
+
+
+def _sender(sender: Sender) -> dict[str, str]:
+    """Columns of the message. A sender that cannot be written is refused: no mail goes out under another."""
+    try:
+        given = From(from_email=sender.email, from_name=sender.name, reply_to=sender.reply_to)
+    except pydantic.ValidationError as error:
+        raise PermanentError(f"the sender cannot be written: {error.errors()[0]['msg']}") from error
+    return given.model_dump(exclude_none=True)
 
 
 async def _template(tx: Tx, tenant_id: UUID, name: str, language: str | None) -> service.Chosen:

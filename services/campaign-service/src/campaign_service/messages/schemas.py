@@ -34,6 +34,14 @@ class To(BaseModel):
     language: LanguageCode | None = None
 
 
+class From(BaseModel):
+    """Whom a message that another service asks for is from."""
+
+    from_email: EmailAddress | None = None
+    from_name: Line | None = None
+    reply_to: EmailAddress | None = None
+
+
 class MessageIn(BaseModel):
     """One mail: from a template (`template_id`), or with its own subject and html or text.
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from campaign_service.contacts import repository as contacts
 from campaign_service.messages import repository
 from campaign_service.messages.builtin import BUILTIN
+from campaign_service.messages.property_mails import PROPERTY_MAILS
 from campaign_service.messages.schemas import MessageIn, To
 from campaign_service.rendering import Content, Preview, Recipient, merge_variables, render_preview
 from campaign_service.settings import settings_of
@@ -88,7 +89,7 @@ async def tenant_template(tx: Tx, tenant_id: UUID, template_id: UUID, language: 
 
 def builtin_template(name: str, language: str | None) -> Chosen | None:
     """A mail of the platform itself."""
-    contents = BUILTIN.get(name)
+    contents = BUILTIN.get(name) or PROPERTY_MAILS.get(name)
     if contents is None:
         return None
     chosen = choose_language(contents, language, "en")
