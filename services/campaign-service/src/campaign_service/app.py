@@ -11,6 +11,7 @@ from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
+from campaign_service.messages import mail_server
 from campaign_service.messages import routes as messages
 from campaign_service.messages import worker as message_worker
 from campaign_service.sending import worker as sender
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
             tags.router,
             templates.router,
             messages.router,
+            mail_server.internal_router,
             campaigns.router,
             recipients.router,
             stats.router,
