@@ -26,11 +26,12 @@ _BINARY = {
 class CsvTable:
     """See `table.Table`. Opening reads the file once, to find out its encoding."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, delimiter: str | None = None) -> None:
         encoding = _encoding(path)
         self._limits = limits
         self._file = path.open(encoding=encoding, errors="replace", newline="")
-        self._delimiter, self._skipped = _dialect(self._file)
+        found, self._skipped = _dialect(self._file)
+        self._delimiter = delimiter or found
 
     def __enter__(self) -> CsvTable:
         return self

@@ -27,13 +27,17 @@ from code_service.exchange.table import (
 from code_service.exchange.xlsx_table import WorkbookTable, is_archive
 
 
-def open_table(path: Path, *, sheet: str | None = None, limits: Limits = LIMITS) -> Table:
+def open_table(
+    path: Path, *, sheet: str | None = None, limits: Limits = LIMITS, delimiter: str | None = None
+) -> Table:
     """The table of a file; of a workbook the named sheet, or the first that is not hidden.
+
+    `delimiter` is the separator of a CSV; None finds it out.
 
     Raises UnreadableFileError, here or while rows are read.
     """
     try:
-        return WorkbookTable(path, sheet, limits) if is_archive(path) else CsvTable(path, limits)
+        return WorkbookTable(path, sheet, limits) if is_archive(path) else CsvTable(path, limits, delimiter)
     except FileNotFoundError as error:
         raise UnreadableFileError("the file is no longer there") from error
 
