@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from campaign_service.imports.service import inspect, read_form
 from campaign_service.imports.upload import Upload
-from shared.models.errors import AppError, PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError
+from shared.errors import AppError, PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError
 
 FORM = "multipart/form-data; boundary=x"
 

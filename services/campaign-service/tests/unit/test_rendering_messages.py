@@ -21,7 +21,7 @@ from campaign_service.rendering import (
     TemplateSyntaxError,
     compile_message,
 )
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 
 SITE = Site.from_secret(
     "a secret of the tests", public_url="https://t.example.com/", mail_domain="m.example.com"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.models.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, NotFoundError
 
 
 class CodeExistsError(ConflictError):

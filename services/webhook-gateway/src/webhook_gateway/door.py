@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
 from starlette.types import Receive, Scope, Send
 
-from shared.models.errors import (
+from shared.errors import (
     AppError,
     ForbiddenError,
     MethodNotAllowedError,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.models.errors import UnauthorizedError
+from shared.errors import UnauthorizedError
 from webhook_gateway.edge.addresses import client_address, parse_networks, rate_limit_bucket
 from webhook_gateway.edge.checks import is_valid_host, routed_path
 from webhook_gateway.edge.cors import CorsPolicy

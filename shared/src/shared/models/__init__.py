@@ -1,7 +1,6 @@
 """Models of the common language: responses, errors, identities, core business entities."""
 
-from shared.models.business import Call, Conversation, Lead, Message, PhoneNumber
-from shared.models.errors import (
+from shared.errors import (
     AppError,
     BusinessRuleError,
     ConfigurationError,
@@ -21,6 +20,7 @@ from shared.models.errors import (
     UnsupportedMediaTypeError,
     ValidationError,
 )
+from shared.models.business import Call, Conversation, Lead, Message, PhoneNumber
 from shared.models.identity import ROLE_RANK, Identity, JwtPayload, Role, Tenant, User
 from shared.models.responses import (
     ApiResponse,

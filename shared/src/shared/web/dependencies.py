@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from shared.database import Tx
-from shared.models.errors import ForbiddenError, NotFoundError
+from shared.errors import ForbiddenError, NotFoundError
 from shared.models.identity import Identity, Role
 from shared.utils.auth import bearer_token, service_caller
 from shared.web.runtime import Runtime

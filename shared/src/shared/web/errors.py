@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from shared.database.errors import HANDLED, translate
-from shared.models.errors import (
+from shared.errors import (
     AppError,
     DatabaseError,
     UnprocessableError,

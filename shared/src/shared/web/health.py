@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from shared.models.errors import ServiceUnavailableError
+from shared.errors import ServiceUnavailableError
 from shared.models.responses import ApiResponse, success_response
 from shared.web.dependencies import RuntimeDep
 from shared.web.metrics import HttpMetrics

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Request, Response
 
 from shared.database import Tx
-from shared.models.errors import ConflictError, UnprocessableError
+from shared.errors import ConflictError, UnprocessableError
 from shared.models.responses import ApiResponse
 from shared.web import repository
 from shared.web.dependencies import CurrentUser

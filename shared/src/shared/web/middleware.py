@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from starlette.exceptions import HTTPException
 
-from shared.models.errors import AppError
+from shared.errors import AppError
 from shared.utils.logging import logger
 from shared.web.errors import render_error
 from shared.web.metrics import HttpMetrics

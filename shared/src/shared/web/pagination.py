@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 from fastapi import Depends, Query, Request
 
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 from shared.models.responses import ApiResponse, page_response
 from shared.utils.crypto import derive_key
 from shared.web.runtime import Runtime

@@ -17,7 +17,7 @@ from campaign_service.rendering import (
 )
 from campaign_service.settings import settings_of, site_of
 from shared.database import Tx
-from shared.models.errors import NotFoundError, ValidationError
+from shared.errors import NotFoundError, ValidationError
 from shared.web import Runtime
 
 Campaign = dict[str, Any]

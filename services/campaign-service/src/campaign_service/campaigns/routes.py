@@ -19,8 +19,8 @@ from campaign_service.campaigns.schemas import (
     SendOut,
 )
 from campaign_service.campaigns.states import Status
+from shared.errors import NotFoundError
 from shared.models import ApiResponse, error_responses, success_response
-from shared.models.errors import NotFoundError
 from shared.models.identity import Identity
 from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
 

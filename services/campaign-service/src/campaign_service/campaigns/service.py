@@ -16,8 +16,7 @@ from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
 from shared.database import Tx
 from shared.database.errors import translate
-from shared.events import new_event
-from shared.models.errors import (
+from shared.errors import (
     AppError,
     BusinessRuleError,
     ConflictError,
@@ -25,6 +24,7 @@ from shared.models.errors import (
     ServiceUnavailableError,
     ValidationError,
 )
+from shared.events import new_event
 from shared.utils import logger, uuid7
 from shared.web import Runtime
 

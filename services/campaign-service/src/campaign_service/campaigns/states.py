@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from shared.models.errors import ConflictError
+from shared.errors import ConflictError
 
 Status = Literal["draft", "scheduled", "sending", "paused", "sent", "partially_failed", "cancelled"]
 Action = Literal["edit", "delete", "schedule", "unschedule", "send", "pause", "resume", "cancel", "retry"]

@@ -14,7 +14,7 @@ from campaign_service.contacts.schemas import BulkIn, BulkOut, BulkResult, Conta
 from campaign_service.contacts.types import EmailAddress
 from campaign_service.tags import repository as tags
 from shared.database import Tx
-from shared.models.errors import AppError, ValidationError
+from shared.errors import AppError, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
 Found = list[tuple[int, UUID]]

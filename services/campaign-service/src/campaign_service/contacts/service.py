@@ -9,7 +9,7 @@ from campaign_service.contacts import repository
 from campaign_service.contacts.schemas import ContactIn, ContactUpdate
 from campaign_service.tags import repository as tags
 from shared.database import Tx
-from shared.models.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.utils import uuid7
 
 NOT_FOUND = "There is no such contact"

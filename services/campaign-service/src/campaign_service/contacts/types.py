@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from campaign_service.contacts.address import FAULT_TEXT, parse_address
 from campaign_service.contacts.fields import CUSTOM_VALUE_LIMIT, country_code, language_code
-from shared.models.errors import NotFoundError
+from shared.errors import NotFoundError
 
 SLUG_PATTERN = r"^[a-z0-9]+([_-][a-z0-9]+)*$"
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"

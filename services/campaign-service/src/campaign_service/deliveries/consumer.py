@@ -6,9 +6,9 @@ from campaign_service.deliveries import service
 from campaign_service.deliveries.mailwizz import UnreadablePayloadError
 from campaign_service.deliveries.powermta import UnreadableBatchError
 from campaign_service.deliveries.service import Applied, Inbound
+from shared.errors import PermanentError
 from shared.events import Consumer, MessageContext
 from shared.events.catalog import WebhookReceived
-from shared.models.errors import PermanentError
 from shared.utils import logger
 
 

@@ -19,9 +19,9 @@ from campaign_service.imports.service import JOB_TYPE
 from campaign_service.settings import settings_of
 from campaign_service.tags import repository as tags
 from shared.database import Tx
+from shared.errors import PermanentError
 from shared.events import new_event
 from shared.jobs import JobCancelled, JobContext, Schedule, job
-from shared.models.errors import PermanentError
 
 _LOCK_WAIT_SECONDS = 0.25
 _MAX_FILE_TAGS = 500

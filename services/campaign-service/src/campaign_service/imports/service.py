@@ -17,7 +17,7 @@ from campaign_service.imports.reader import Layout, UnreadableFileError
 from campaign_service.imports.schemas import ImportAccepted, ImportForm
 from campaign_service.imports.upload import Upload
 from shared.database import SimpleDatabase, Tx
-from shared.models.errors import NotFoundError, UnsupportedMediaTypeError, ValidationError
+from shared.errors import NotFoundError, UnsupportedMediaTypeError, ValidationError
 from shared.utils import uuid7
 from shared.web import Runtime
 

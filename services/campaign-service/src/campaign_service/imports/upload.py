@@ -11,7 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
 from campaign_service.imports.encoding import binary_kind
-from shared.models.errors import PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError
+from shared.errors import PayloadTooLargeError, UnsupportedMediaTypeError, ValidationError
 
 _FIELD_LIMIT = 64 * 1024
 _PARTS_LIMIT = 100

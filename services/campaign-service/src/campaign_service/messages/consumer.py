@@ -10,9 +10,9 @@ from campaign_service.messages import service
 from campaign_service.messages.schemas import From, To
 from campaign_service.templates import repository as templates
 from shared.database import Tx
+from shared.errors import AppError, PermanentError
 from shared.events import Consumer, MessageContext
 from shared.events.catalog import MessageRequested, Sender
-from shared.models.errors import AppError, PermanentError
 
 
 async def requested(context: MessageContext) -> None:

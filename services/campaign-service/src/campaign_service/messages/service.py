@@ -19,7 +19,7 @@ from campaign_service.suppressions import repository as suppressions
 from campaign_service.templates import repository as templates
 from campaign_service.templates.service import choose_language
 from shared.database import Tx
-from shared.models.errors import NotFoundError, ValidationError
+from shared.errors import NotFoundError, ValidationError
 from shared.utils import uuid7
 from shared.web import Runtime
 

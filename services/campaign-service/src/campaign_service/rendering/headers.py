@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 
 from .model import CampaignInfo
 from .quoted import encode_address, safe_address

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 
 
 class TemplateSyntaxError(ValidationError):

@@ -8,7 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from campaign_service.sending import refs, tokens
-from shared.models.errors import ConfigurationError
+from shared.errors import ConfigurationError
 from shared.utils.crypto import derive_key
 
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.:_~/\[\]-]+")

@@ -10,7 +10,7 @@ from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns import service
 from campaign_service.campaigns.content import campaign_info, load_contents
 from campaign_service.rendering import CompiledCampaign, Site, compile_message
-from shared.models.errors import AppError
+from shared.errors import AppError
 from shared.utils import logger, uuid7
 from shared.web import Runtime
 

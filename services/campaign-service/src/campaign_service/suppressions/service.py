@@ -10,7 +10,7 @@ from campaign_service.suppressions import repository
 from campaign_service.suppressions.repository import NewSuppression
 from campaign_service.suppressions.schemas import BatchOut, SuppressionIn
 from shared.database import Tx
-from shared.models.errors import NotFoundError
+from shared.errors import NotFoundError
 
 
 def _new(body: SuppressionIn) -> NewSuppression:

@@ -9,7 +9,7 @@ from campaign_service.imports.rows import slug as slug_of
 from campaign_service.tags import repository
 from campaign_service.tags.schemas import TagIn, TagUpdate
 from shared.database import Tx
-from shared.models.errors import ConflictError, NotFoundError, ValidationError
+from shared.errors import ConflictError, NotFoundError, ValidationError
 
 
 class TagSlugTakenError(ConflictError):

@@ -17,7 +17,7 @@ from campaign_service.rendering import (
 from campaign_service.templates import repository
 from campaign_service.templates.schemas import PreviewIn, PreviewOut, SamplePerson, TemplateIn, TemplateUpdate
 from shared.database import Tx
-from shared.models.errors import ConflictError, NotFoundError, ValidationError
+from shared.errors import ConflictError, NotFoundError, ValidationError
 
 _SAMPLE_ID = UUID(int=0)
 

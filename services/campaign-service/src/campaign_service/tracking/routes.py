@@ -14,7 +14,7 @@ from campaign_service.tracking.hits import Hit
 from campaign_service.tracking.recorder import HitRecorder
 from campaign_service.tracking.verdict import HitKind
 from campaign_service.tracking.visitor import visitor_of
-from shared.models.errors import NotFoundError
+from shared.errors import NotFoundError
 from shared.utils import uuid7
 from shared.web import Runtime, RuntimeDep
 

@@ -22,8 +22,8 @@ from campaign_service.tracking.hits import Hit, Judged, Person, judge_person
 from campaign_service.tracking.repository import RecipientRow
 from campaign_service.tracking.verdict import Verdict
 from shared.database import Tx
+from shared.errors import NotFoundError
 from shared.events import Event, new_event
-from shared.models.errors import NotFoundError
 from shared.web import Runtime
 
 Links = dict[tuple[UUID, UUID], list[str]]

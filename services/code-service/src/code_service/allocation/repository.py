@@ -12,7 +12,7 @@ import asyncpg
 from code_service.codes.lifecycle import Status
 from code_service.errors import PoolTooSmallError
 from shared.database import SimpleDatabase, Tx
-from shared.models.errors import ServiceUnavailableError
+from shared.errors import ServiceUnavailableError
 
 _ALLOCATE = "SELECT * FROM allocate_codes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 

@@ -16,7 +16,7 @@ from code_service.allocation.schemas import (
     InternalAllocateIn,
 )
 from code_service.codes.schemas import CodeType, Pool
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import RuntimeDep, ServiceCaller
 

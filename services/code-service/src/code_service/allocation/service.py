@@ -16,7 +16,7 @@ from code_service.allocation.repository import Wish
 from code_service.allocation.schemas import AllocatedBatch, AllocatedCode, BatchIn
 from code_service.codes.lifecycle import Status
 from code_service.errors import PoolExhaustedError
-from shared.models.errors import UnprocessableError
+from shared.errors import UnprocessableError
 from shared.web import Runtime
 
 

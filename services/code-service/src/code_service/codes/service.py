@@ -12,8 +12,8 @@ from code_service.codes.lifecycle import Action, check, status_at
 from code_service.codes.schemas import CodeIn, CodeUpdate
 from code_service.errors import CodeExistsError, CodeStateError
 from shared.database import Tx
+from shared.errors import NotFoundError, ValidationError
 from shared.events import new_event
-from shared.models.errors import NotFoundError, ValidationError
 from shared.web import Runtime
 
 #: Statuses that are told to other services, by the last part of the event's name.

@@ -14,8 +14,8 @@ from code_service.generation.patterns import Pattern
 from code_service.generation.repository import NewCode
 from code_service.generation.schemas import BulkIn
 from code_service.generation.service import GENERATE
+from shared.errors import PermanentError
 from shared.jobs import JobContext, job
-from shared.models.errors import PermanentError
 
 _CHUNK = 20_000
 #: When so many of the drawn codes exist already, the pattern is used up far enough for guessing to succeed.

@@ -9,7 +9,7 @@ from code_service.actor import Actor
 from code_service.generation import repository
 from code_service.generation.schemas import BatchAccepted, BulkIn
 from shared.database import Tx
-from shared.models.errors import NotFoundError, ValidationError
+from shared.errors import NotFoundError, ValidationError
 from shared.utils import uuid7
 from shared.web import Runtime
 

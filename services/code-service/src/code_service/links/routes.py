@@ -16,7 +16,7 @@ from code_service.links.qr import qr_response
 from code_service.links.recorder import recorder_of
 from code_service.links.schemas import DeletedLink, LinkIn, LinkOut, LinkStats, LinkUpdate
 from code_service.links.visit import click_of
-from shared.models.errors import UnprocessableError
+from shared.errors import UnprocessableError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import CurrentUser, Page, ReadTx, Runtime, RuntimeDep, TenantTx
 

@@ -12,7 +12,7 @@ from code_service.links import repository
 from code_service.links.schemas import DayClicks, LinkIn, LinkOut, LinkStats, LinkUpdate, Share
 from code_service.links.urls import MAX_URL, merge_utm, new_short_id
 from shared.database import Tx
-from shared.models.errors import ConflictError, NotFoundError, ValidationError
+from shared.errors import ConflictError, NotFoundError, ValidationError
 from shared.web import Runtime
 
 _TRIES = 5

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.types import Receive
 
-from shared.models.errors import PayloadTooLargeError
+from shared.errors import PayloadTooLargeError
 from webhook_gateway.edge.errors import ClientGoneError
 
 

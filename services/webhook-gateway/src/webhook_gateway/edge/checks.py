@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from shared.models.errors import MethodNotAllowedError
+from shared.errors import MethodNotAllowedError
 from webhook_gateway.edge.errors import HeadersTooLargeError, MalformedRequestError
 from webhook_gateway.edge.headers import Headers, fold
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.models.errors import AppError, ValidationError
+from shared.errors import AppError, ValidationError
 
 
 class MalformedRequestError(ValidationError):

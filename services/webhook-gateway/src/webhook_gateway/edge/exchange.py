@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from shared.models.errors import AppError
+from shared.errors import AppError
 from shared.utils.clock import format_date, utc_now
 from webhook_gateway.edge.headers import Headers
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator
 
-from shared.models.errors import NotFoundError
+from shared.errors import NotFoundError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import CurrentUser, OperatorUser, Page, ReadTx, RuntimeDep, TenantTx
 from webhook_gateway.history import repository, service

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from shared.database import Tx
+from shared.errors import ConflictError, NotFoundError
 from shared.events import EventBus, new_event
-from shared.models.errors import ConflictError, NotFoundError
 from shared.utils.clock import format_date
 from webhook_gateway.history import repository
 from webhook_gateway.history.schemas import ReplayOut, WebhookEventDetail, WebhookEventOut

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shared.models.errors import UnauthorizedError
+from shared.errors import UnauthorizedError
 from webhook_gateway.edge.headers import Headers
 
 _MAX_TOKEN = 8192

@@ -6,8 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.models.errors import AppError, UnauthorizedError, ValidationError
-from shared.models.errors import NotFoundError as KeyNotFoundError
+from shared.errors import AppError, UnauthorizedError, ValidationError
+from shared.errors import NotFoundError as KeyNotFoundError
 from shared.models.identity import Identity
 from shared.utils.clock import Clock
 from shared.utils.service_client import ServiceClient

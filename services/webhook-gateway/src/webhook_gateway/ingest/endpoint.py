@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from shared.models.errors import MethodNotAllowedError, NotFoundError, UnauthorizedError
+from shared.errors import MethodNotAllowedError, NotFoundError, UnauthorizedError
 from webhook_gateway.edge.addresses import rate_limit_bucket
 from webhook_gateway.edge.body import RequestBody
 from webhook_gateway.edge.exchange import Exchange

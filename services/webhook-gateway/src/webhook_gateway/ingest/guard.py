@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.models.errors import RateLimitError
+from shared.errors import RateLimitError
 from webhook_gateway.identity.lru import ExpiringLru
 
 MAX_FAILURES = 100

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 
 _POWERMTA_TYPES = frozenset({"d", "b", "t", "tq", "r", "f", "rb", "rs"})
 _MAX_CELL = 1024 * 1024

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.database import SimpleDatabase
-from shared.models.errors import ServiceUnavailableError
+from shared.errors import ServiceUnavailableError
 
 Outcome = Literal["accepted", "duplicate", "conflict", "stale"]
 _SAMPLE_BYTES = 64 * 1024

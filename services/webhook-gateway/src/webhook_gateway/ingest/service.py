@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.models.errors import ServiceUnavailableError, UnauthorizedError
+from shared.errors import ServiceUnavailableError, UnauthorizedError
 from shared.utils.clock import format_date
 from shared.utils.ids import uuid7
 from shared.utils.logging import logger

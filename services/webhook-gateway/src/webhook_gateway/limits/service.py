@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from shared.database import SimpleDatabase
-from shared.models.errors import RateLimitError
+from shared.errors import RateLimitError
 from shared.utils.clock import Clock
 from webhook_gateway.edge.headers import Headers
 from webhook_gateway.identity.lru import ExpiringLru

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.models.errors import ExternalServiceError, GatewayTimeoutError, ServiceUnavailableError
+from shared.errors import ExternalServiceError, GatewayTimeoutError, ServiceUnavailableError
 
 
 class UpstreamUnreachableError(ServiceUnavailableError):

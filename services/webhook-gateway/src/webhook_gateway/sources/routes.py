@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from shared.models.errors import NotFoundError
+from shared.errors import NotFoundError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import AdminUser, CurrentUser, Page, ReadTx, RuntimeDep, TenantTx
 from shared.web.runtime import Runtime

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from shared.database import SimpleDatabase, Tx
-from shared.models.errors import ConflictError, NotFoundError, UnprocessableError
+from shared.errors import ConflictError, NotFoundError, UnprocessableError
 from shared.utils.clock import Clock, utc_now
 from shared.utils.crypto import SecretBox, derive_key
 from shared.utils.ids import uuid7

@@ -11,7 +11,7 @@ from uuid import UUID
 from campaign_service.campaigns.audience import repository
 from campaign_service.campaigns.audience.repository import Selection
 from shared.database import Tx
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 
 SAMPLE_SIZE = 10
 ELIGIBLE_STATUS = "valid"
