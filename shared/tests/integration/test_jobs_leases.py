@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +16,7 @@ from shared.database import SimpleDatabase
 from shared.jobs import (
     JobContext,
     JobFinished,
+    JobPostponed,
     LeaseLostError,
     job,
 )
@@ -73,42 +73,91 @@ async def test_running_job_stops_at_its_next_check(db: SimpleDatabase, tenant_a:
     await worker.stop()
 
 
-async def test_cancel_ends_the_child_process_and_its_children(
-    db: SimpleDatabase, tenant_a: UUID, tmp_path: Path
+# A program that does not want to end, with a child in a group of its own whose parent is gone.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+orphan = (
+    "import os, signal, time\\n"
+    "if os.fork(): os._exit(0)\\n"
+    "os.setsid()\\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\\n"
+    "os.write(1, str(os.getpid()).encode())\\n"
+    "os.close(1)\\n"
+    "time.sleep(600)"
+)
+left = subprocess.run([sys.executable, "-c", orphan], stdout=subprocess.PIPE, text=True).stdout
+print("started", flush=True)
+open(sys.argv[1], "w").write(f"{os.getpid()} {child.pid} {left}")
+time.sleep(600)
+"""
+
+
+@job("scrape", max_attempts=1)
+async def scrape(ctx: JobContext) -> None:
+    await ctx.run_child(sys.executable, "-c", STUBBORN, ctx.payload["pids"])
+
+
+@job("short", max_attempts=1, timeout=1.5)
+async def short(ctx: JobContext) -> None:
+    await ctx.run_child(sys.executable, "-c", STUBBORN, ctx.payload["pids"])
+
+
+@pytest.mark.parametrize("kind", ["scrape", "short"])
+async def test_a_cancelled_or_late_job_leaves_nothing_of_its_child_behind(
+    db: SimpleDatabase, tenant_a: UUID, tmp_path: Path, kind: str
 ) -> None:
     pids = tmp_path / "pids"
-    script = textwrap.dedent(f"""
-        import os, signal, subprocess, sys, time
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        print("started", flush=True)
-        open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}")
-        time.sleep(600)
-    """)
-
-    @job("scrape")
-    async def scrape(ctx: JobContext) -> None:
-        await ctx.run_child(sys.executable, "-c", script, grace=0.3)
-
-    runner = make_runner(db, scrape)
+    runner = make_runner(db, scrape, short)
     await runner.start()
-    queued = await enqueue(runner, db, tenant_a, "scrape")
+    queued = await enqueue(runner, db, tenant_a, kind, payload={"pids": str(pids)})
 
     async def started() -> bool:
-        return pids.exists() and len(pids.read_text().split()) == 2
+        return pids.exists() and len(pids.read_text().split()) == 3
 
     await eventually(started)
-    async with db.tenant_tx(tenant_a) as tx:
-        await runner.cancel(tx, tenant_a, queued.id)
+    if kind == "scrape":
+        async with db.tenant_tx(tenant_a) as tx:
+            await runner.cancel(tx, tenant_a, queued.id)
 
-    async def cancelled() -> bool:
-        return (await read(runner, db, queued)).status == "cancelled"
+    async def ended() -> bool:
+        return (await read(runner, db, queued)).status in ("cancelled", "failed_permanent")
 
-    await eventually(cancelled)
+    await eventually(ended)
     await runner.stop()
-    assert not any(is_alive(int(pid)) for pid in pids.read_text().split())
+    assert [pid for pid in pids.read_text().split() if is_alive(int(pid))] == []
+    job_ = await read(runner, db, queued)
+    assert (job_.status, job_.error) == (
+        ("cancelled", None) if kind == "scrape" else ("failed_permanent", "timed out after 1.5 s")
+    )
     async with db.tenant_tx(tenant_a) as tx:
         assert [line.line for line in await runner.logs(tx, tenant_a, queued.id)] == ["started"]
+
+
+async def test_a_postponed_job_waits_and_keeps_its_attempts(db: SimpleDatabase, tenant_a: UUID) -> None:
+    @job("work", max_attempts=1)
+    async def work(ctx: JobContext) -> dict[str, Any]:
+        if not busy:
+            return {"attempt": ctx.attempt}
+        raise JobPostponed(30, "another one is at it")
+
+    clock, busy = FakeClock(), [True]
+    runner = make_runner(db, work, clock=clock)
+    queued = await enqueue(runner, db, tenant_a, "work")
+    assert await runner.run_due() == 1
+    waiting = await read(runner, db, queued)
+    assert (waiting.status, waiting.attempt, waiting.error) == (
+        "pending",
+        0,
+        "another one is at it",
+    )
+    clock.advance(29)
+    assert await runner.run_due() == 0
+    clock.advance(2)
+    busy.clear()
+    assert await runner.run_due() == 1
+    assert (await read(runner, db, queued)).result == {"attempt": 1}
 
 
 def is_alive(pid: int) -> bool:

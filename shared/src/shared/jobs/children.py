@@ -9,9 +9,15 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 _CHUNK = 64 * 1024
 _TAIL_LINES = 50
+#: Marks all that a child has started: some (browsers) leave its process group, or lose their parent.
+_MARK = "TIDINGS_CHILD"
+#: Together with the second that a job may take to hear of it, a cancelled one has ended within two.
+GRACE_SECONDS = 0.8
+_KILL_ROUNDS = 50
 
 OnLine = Callable[[str], Awaitable[None]]
 
@@ -31,13 +37,14 @@ async def run_child(
     on_line: OnLine,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    grace: float = 5.0,
+    grace: float = GRACE_SECONDS,
 ) -> ChildResult:
     """Run a program in a process group of its own, handing each line of its output to `on_line`.
 
-    When `stop` is set or the caller is cancelled, the whole group gets SIGTERM and, `grace` seconds later,
-    SIGKILL: nothing that the program started is left behind.
+    When it ends, `stop` is set or the caller is cancelled, all that it started gets SIGTERM and, `grace`
+    seconds later, SIGKILL: nothing is left behind. Where there is no /proc, that is its group alone.
     """
+    mark = uuid4().hex
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=asyncio.subprocess.DEVNULL,
@@ -45,7 +52,7 @@ async def run_child(
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
         cwd=cwd,
-        env=env,
+        env={**(os.environ if env is None else env), _MARK: mark},
     )
     tail: list[str] = []
     reading = asyncio.create_task(_read(process, tail, on_line))
@@ -56,7 +63,7 @@ async def run_child(
             await reading
     finally:
         stopping.cancel()
-        await _end_group(process, grace)
+        await _end(process, mark, grace)
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reading
@@ -85,22 +92,44 @@ async def _pass_on(line: bytes, tail: list[str], on_line: OnLine) -> None:
     await on_line(text)
 
 
-async def _end_group(process: asyncio.subprocess.Process, grace: float) -> None:
-    """End what is left of the group, also when its leader has ended and left children."""
-    _signal_group(process.pid, signal.SIGTERM)
-    deadline = asyncio.get_running_loop().time() + grace
-    while _group_lives(process) and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
-        await asyncio.sleep(0.02)  # the end of a whole group has no event to wait for
-    _signal_group(process.pid, signal.SIGKILL)
+async def _end(process: asyncio.subprocess.Process, mark: str, grace: float) -> None:
+    """End all that is left, also when the program itself has ended and left children."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + grace
+    _signal(process, mark, signal.SIGTERM)
+    while _is_alive(process, mark) and loop.time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)  # the end of so many has no event to wait for
+    for _ in range(_KILL_ROUNDS):
+        _signal(process, mark, signal.SIGKILL)
+        if not _marked(mark):
+            return
+        await asyncio.sleep(0.02)
 
 
-def _group_lives(process: asyncio.subprocess.Process) -> bool:
-    return process.returncode is None or _signal_group(process.pid, 0)
+def _is_alive(process: asyncio.subprocess.Process, mark: str) -> bool:
+    return process.returncode is None or _send(os.killpg, process.pid, 0) or bool(_marked(mark))
 
 
-def _signal_group(group: int, number: int) -> bool:
+def _signal(process: asyncio.subprocess.Process, mark: str, number: int) -> None:
+    _send(os.killpg, process.pid, number)
+    for pid in _marked(mark):
+        _send(os.kill, pid, number)
+
+
+def _marked(mark: str) -> list[int]:
+    """Living processes with the mark in their environment, which children inherit."""
+    wanted = f"{_MARK}={mark}".encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or is another user's
+            if wanted in environment.read_bytes().split(b"\x00"):
+                found.append(int(environment.parent.name))
+    return found
+
+
+def _send(kill: Callable[[int, int], None], target: int, number: int) -> bool:
     try:
-        os.killpg(group, number)
+        kill(target, number)
     except (ProcessLookupError, PermissionError):
         return False
     return True

@@ -115,9 +115,10 @@ class JobContext:
         *argv: str,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        grace: float = 5.0,
+        grace: float = children.GRACE_SECONDS,
     ) -> ChildResult:
-        """Run a program, its output in the job's log. It and all it started end with the job.
+        """Run a program, its output in the job's log. It and all it started end with the job, by force
+        `grace` seconds after it was asked to.
 
         Raises `JobCancelled` when the job was asked to stop meanwhile.
         """

@@ -42,6 +42,14 @@ class JobCancelled(Exception):  # noqa: N818
     """Raised inside a job that was asked to stop; let it pass."""
 
 
+class JobPostponed(Exception):  # noqa: N818
+    """Raised inside a job that cannot begin yet: it waits `seconds`, and the attempt is not counted."""
+
+    def __init__(self, seconds: float, why: str) -> None:
+        super().__init__(why)
+        self.seconds = seconds
+
+
 class LeaseLostError(Exception):
     """Another worker has taken this job over; nothing more may be written for it."""
 

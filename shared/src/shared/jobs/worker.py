@@ -17,7 +17,7 @@ from shared.events.catalog import JobFailedPermanently
 from shared.events.envelope import new_event
 from shared.jobs import metrics, repository
 from shared.jobs.context import JobContext
-from shared.jobs.models import Job, JobCancelled, JobSpec, LeaseLostError
+from shared.jobs.models import Job, JobCancelled, JobPostponed, JobSpec, LeaseLostError
 from shared.jobs.repository import Claimed
 from shared.utils.clock import Clock
 from shared.utils.logging import logger
@@ -95,6 +95,8 @@ class Worker:
             return await self._complete(held, context, result)
         except JobCancelled:
             return await self._end(held, context, "cancelled")
+        except JobPostponed as error:
+            return await self._postpone(held, error)
         except LeaseLostError:
             raise
         except PermanentError as error:
@@ -105,6 +107,13 @@ class Worker:
             text = f"timed out after {limit:g} s" if timer.expired() else _describe(error)
             logger.warning("job failed", error=text, exc_info=not timer.expired())
             return await self.fail(held, spec, text)
+
+    async def _postpone(self, held: Claimed, why: JobPostponed) -> str:
+        later = self._clock.now() + timedelta(seconds=why.seconds)
+        async with self._db.system_tx() as tx:
+            if not await repository.put_back(tx, held, later, error=str(why), counts=False):
+                raise LeaseLostError
+        return "postponed"
 
     async def _after_stop(self, running: Running) -> str:
         if running.why_stopped == "lost":
