@@ -8,12 +8,14 @@ from code_service.allocation import routes as allocation
 from code_service.allocation import sweeper
 from code_service.batch_jobs import routes as batch_jobs
 from code_service.codes import routes as codes
+from code_service.consumers import CONSUMERS
 from code_service.exchange import job as exchange_job
 from code_service.exchange import routes as exchange
 from code_service.generation import job as generation_job
 from code_service.generation import routes as generation
 from code_service.links import recorder
 from code_service.links import routes as links
+from code_service.orders import routes as orders
 from code_service.settings import Settings
 from shared.jobs import jobs_router
 from shared.web import create_service_app
@@ -35,11 +37,13 @@ def create_app(settings: Settings) -> FastAPI:
             exchange.router,
             generation.router,
             codes.router,
+            orders.router,
             batch_jobs.router,
             jobs_router("/batch-jobs"),
         ],
+        consumers=CONSUMERS,
         jobs=(*sweeper.JOBS, *generation_job.JOBS, *exchange_job.JOBS),
-        schedules=sweeper.SCHEDULES,
+        schedules=(*sweeper.SCHEDULES, *exchange_job.SCHEDULES),
         startup=[recorder.open_recorder],
         shutdown=[recorder.close_recorder],
         background=[sweeper.run],

@@ -1,13 +1,23 @@
+import asyncio
 import csv
 import io
+import os
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+import xlsxwriter
+from fastapi import FastAPI
 
 from code_service.exchange import job as exchange_job
+from code_service.exchange.files import open_table, read_table
+from code_service.exchange.table import Limits
 from code_service.settings import Settings
+from shared.database import SimpleDatabase
 
 from .codes_kit import Codes, refusal
 from .test_generation import finished
@@ -85,3 +95,75 @@ async def test_an_export_can_be_opened_and_imported_again(codes: Codes) -> None:
 async def test_uploads_beyond_the_limit_are_refused(codes: Codes, settings: Settings, tmp_path: Path) -> None:
     answer = await upload(codes, b"code\n" + b"x" * (settings.import_max_bytes + 2 * 1024 * 1024))
     assert refusal(answer) == (413, "PAYLOAD_TOO_LARGE")
+
+
+def workbook(rows: list[list[Any]]) -> bytes:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet("Codes")
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+    return out.getvalue()
+
+
+async def test_a_workbook_becomes_codes_too(codes: Codes, settings: Settings) -> None:
+    data = workbook([["Code", "Order limit", "Studio"], ["X-1", 3, "Põhja"], ["X 2"], [], ["x-1"], [77]])
+    batch, rejected = await imported(codes, data, pool="vip")
+    assert (batch["made"], batch["rejected"]) == (2, 2)
+    assert [(row["line_number"], row["reason_code"]) for row in rejected] == [
+        (3, "invalid_code"),
+        (5, "duplicate"),
+    ]
+    assert ((await codes.get("X-1"))["limit_per_order"], (await codes.get("77"))["pool"]) == (3, "vip")
+    assert [path for path in (settings.data_dir / "imports").rglob("*") if path.is_file()] == []
+
+
+async def test_a_workbook_that_turns_out_bad_later_fails_its_job_by_sheet_and_row(
+    codes: Codes, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = Limits(rows=6000)
+    monkeypatch.setattr(exchange_job, "open_table", lambda path: open_table(path, limits=limits))
+    answer = await upload(codes, workbook([["code"], *([f"N-{number}"] for number in range(6001))]))
+    job = await finished(codes, answer.json()["data"]["job_id"])
+    assert job["status"] == "failed_permanent"
+    assert "sheet Codes, row 6002: the sheet has more than 6,000 rows" in job["error"]
+    assert [path for path in (settings.data_dir / "imports").rglob("*") if path.is_file()] == []
+
+
+async def test_an_exported_workbook_holds_texts_only_and_is_removed(
+    codes: Codes, settings: Settings, tmp_path: Path
+) -> None:
+    await codes.create("A", pool="vip")
+    await codes.create("B")
+    await codes.data("POST", "/codes/allocate", {"recipient": "=HYPERLINK(1)"})
+    answer = await codes.call("GET", "/codes/export.xlsx")
+    assert answer.headers["content-disposition"] == 'attachment; filename="codes.xlsx"'
+    path = tmp_path / "codes.xlsx"
+    path.write_bytes(answer.content)
+    rows = [record for _, record in read_table(path)]
+    assert {row["code"]: row["status"] for row in rows} == {"A": "available", "B": "used"}
+    assert {row["recipient"] for row in rows} == {"", "=HYPERLINK(1)"}
+    with zipfile.ZipFile(path) as archive:
+        assert b"<f>" not in archive.read("xl/worksheets/sheet1.xml")
+    only = await codes.call("GET", "/codes/export.xlsx?pool=vip")
+    path.write_bytes(only.content)
+    assert [record["code"] for _, record in read_table(path)] == ["A"]
+    assert list((settings.data_dir / "exports").iterdir()) == []
+
+
+async def test_uploads_that_nobody_needs_any_more_are_swept(
+    codes: Codes, settings: Settings, app: FastAPI, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    folder = settings.data_dir / "imports" / str(tenant_a)
+    folder.mkdir(parents=True)
+    for name, age in (("old", 90_000), ("new", 60)):
+        path = folder / f"{name}.upload"
+        path.write_text("code\n")
+        os.utime(path, (time.time() - age,) * 2)
+    async with db.system_tx() as tx:
+        await app.state.runtime.jobs.enqueue(tx, exchange_job.sweep_uploads.type, {}, tenant_id=None)
+    for _ in range(200):
+        if len(list(folder.iterdir())) == 1:
+            break
+        await asyncio.sleep(0.05)
+    assert [path.name for path in folder.iterdir()] == ["new.upload"]

@@ -34,7 +34,14 @@ def read(path: Path, limits: Limits = SMALL, sheet: str | None = None) -> list[t
 
 def test_cells_of_a_sheet_are_text_as_csv_would_have_it(tmp_path: Path) -> None:
     late = datetime(2026, 12, 31, 18, tzinfo=UTC).replace(tzinfo=None)
-    rows = [["code", " Limit "], [], ["A-1", 2], [12345.0, 0.5], [True, late], ["=1+1", date(2027, 1, 2)]]
+    rows: list[list[Any]] = [
+        ["code", " Limit "],
+        [],
+        ["A-1", 2],
+        [12345.0, 0.5],
+        [True, late],
+        ["=1+1", date(2027, 1, 2)],
+    ]
     assert read(workbook(tmp_path / "a.xlsx", rows), Limits()) == [
         (1, ["code", "Limit"]),
         (3, ["A-1", "2"]),

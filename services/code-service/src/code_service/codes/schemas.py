@@ -13,12 +13,12 @@ from code_service.codes.lifecycle import Status
 
 CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 _METADATA_BYTES = 8 * 1024
-#: `GET /codes/export.csv` is a path of its own.
-_RESERVED = frozenset(("EXPORT.CSV",))
+#: `GET /codes/export.csv` and the like are paths of their own.
+RESERVED = frozenset(("EXPORT.CSV", "EXPORT.XLSX"))
 
 
 def _not_reserved(code: str) -> str:
-    if code.upper() in _RESERVED:
+    if code.upper() in RESERVED:
         raise ValueError("this is the name of a path and cannot be a code")
     return code
 

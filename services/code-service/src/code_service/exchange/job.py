@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -16,12 +17,14 @@ from code_service.exchange.rows import Defaults, Row, rows_of, split
 from code_service.exchange.table import Table, UnreadableFileError
 from code_service.generation import repository
 from code_service.generation.repository import NewCode
+from code_service.settings import settings_of
 from shared.database import Tx
-from shared.jobs import JobCancelled, JobContext, job
-from shared.models.errors import PermanentError
+from shared.errors import PermanentError
+from shared.jobs import JobCancelled, JobContext, Schedule, job
 
 IMPORT = "codes.import"
 _CHUNK = 5000
+_KEEP_SECONDS = 24 * 3600
 _DATE: TypeAdapter[AwareDatetime | None] = TypeAdapter(AwareDatetime | None)
 Rejected = tuple[int, str, str, str]
 
@@ -97,4 +100,22 @@ async def _store(
     await repository.advance(tx, tx.tenant, batch_id, made=len(new), rejected=len(bad), read_to=read_to)
 
 
-JOBS = (import_codes,)
+@job("codes.import-sweep", max_attempts=1)
+async def sweep_uploads(ctx: JobContext) -> dict[str, Any]:
+    """Remove uploads of a day ago and older that no job needs any more, and exports that were never sent."""
+    async with ctx.tx() as tx:
+        needed = await repository.unfinished_imports(tx)
+    folder, before = settings_of(ctx.runtime).data_dir, time.time() - _KEEP_SECONDS
+    return {"removed": await asyncio.to_thread(_remove_old, folder, needed, before)}
+
+
+def _remove_old(folder: Path, needed: set[str], before: float) -> int:
+    files = [*folder.glob("imports/*/*.upload"), *folder.glob("exports/*.xlsx")]
+    old = [path for path in files if path.stem not in needed and path.stat().st_mtime < before]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+JOBS = (import_codes, sweep_uploads)
+SCHEDULES = (Schedule("sweep-uploads", "03:35", sweep_uploads.type),)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Query, UploadFile
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import AwareDatetime
+from starlette.background import BackgroundTask
 
 from code_service.actor import Operator
 from code_service.codes.lifecycle import Status
 from code_service.codes.schemas import CodeType, Pool
-from code_service.exchange.export import export_csv
+from code_service.exchange.export import export_csv, export_xlsx
 from code_service.exchange.files import open_table
 from code_service.exchange.job import IMPORT
 from code_service.exchange.rows import rows_of
@@ -23,7 +24,7 @@ from code_service.exchange.table import UnreadableFileError
 from code_service.generation import service
 from code_service.generation.schemas import BatchAccepted
 from code_service.settings import settings_of
-from shared.models.errors import ValidationError
+from shared.errors import ValidationError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.utils import uuid7
 from shared.web import CurrentUser, RuntimeDep, TenantTx
@@ -33,6 +34,7 @@ router = APIRouter(prefix="/codes", tags=["exchange"])
 #: The upload has a body limit of its own: this path, and room for the form around the file.
 IMPORT_PATH = r"^/codes/import$"
 FORM_OVERHEAD = 1024 * 1024
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @router.post("/import", status_code=202, responses=error_responses(400, 401, 403, 413, 422))
@@ -83,23 +85,41 @@ def _keep(source: BinaryIO, path: Path) -> None:
         raise ValidationError(message[:1].upper() + message[1:], field="file") from error
 
 
+async def _filters(
+    status: Status | None = None,
+    code_type: Annotated[CodeType | None, Query(alias="type")] = None,
+    pool: Pool | None = None,
+    batch_id: UUID | None = None,
+) -> dict[str, Any]:
+    return {"status": status, "type": code_type, "pool": pool, "batch_id": batch_id}
+
+
+Filters = Annotated[dict[str, Any], Depends(_filters)]
+
+
 @router.get(
     "/export.csv",
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {}}}, **error_responses(401, 422)},
 )
-async def export_codes(
-    user: CurrentUser,
-    rt: RuntimeDep,
-    status: Status | None = None,
-    code_type: Annotated[CodeType | None, Query(alias="type")] = None,
-    pool: Pool | None = None,
-    batch_id: UUID | None = None,
-) -> StreamingResponse:
+async def export_codes(user: CurrentUser, rt: RuntimeDep, filters: Filters) -> StreamingResponse:
     """Codes as CSV (UTF-8 with BOM), newest first. Cells that a spreadsheet would run are made harmless."""
-    filters = {"status": status, "type": code_type, "pool": pool, "batch_id": batch_id}
     return StreamingResponse(
         export_csv(rt.db, user.tenant_id, filters, rt.clock.now()),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="codes.csv"'},
+    )
+
+
+@router.get(
+    "/export.xlsx",
+    response_class=FileResponse,
+    responses={200: {"content": {_XLSX: {}}}, **error_responses(401, 422)},
+)
+async def export_workbook(user: CurrentUser, rt: RuntimeDep, filters: Filters) -> FileResponse:
+    """The same as an Excel workbook. All cells are text."""
+    folder = settings_of(rt).data_dir / "exports"
+    path = await export_xlsx(rt.db, user.tenant_id, filters, rt.clock.now(), folder)
+    return FileResponse(
+        path, media_type=_XLSX, filename="codes.xlsx", background=BackgroundTask(path.unlink, missing_ok=True)
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from code_service.codes.schemas import CODE_PATTERN
+from code_service.codes.schemas import CODE_PATTERN, RESERVED
 from code_service.exchange.table import Table, UnreadableFileError, as_record, normal_name, split_header
 from code_service.generation.repository import NewCode
 
@@ -85,7 +85,7 @@ def parse(row: Row, defaults: Defaults) -> NewCode:
         if name and value and field_of(name) is None and name.lower() not in _IGNORED
     }
     code = fields.get("code", "")
-    if not _CODE.match(code) or code.upper() == "EXPORT.CSV":
+    if not _CODE.match(code) or code.upper() in RESERVED:
         raise RowError("invalid_code", "a code has 1 to 64 letters, digits, dots, hyphens or underscores")
     return NewCode(
         code=code,

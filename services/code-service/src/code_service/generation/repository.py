@@ -45,6 +45,15 @@ async def get_batch(tx: Tx, tenant_id: UUID, batch_id: UUID) -> dict[str, Any] |
     return dict(row) if row else None
 
 
+async def unfinished_imports(tx: Tx) -> set[str]:
+    """Ids of batches, over all tenants, whose file a job still needs."""
+    rows = await tx.fetch(
+        """SELECT b.id FROM code_batch b JOIN job j ON j.id = b.job_id
+           WHERE b.kind = 'import' AND j.status IN ('pending', 'running')"""
+    )
+    return {str(row["id"]) for row in rows}
+
+
 async def advance(
     tx: Tx, tenant_id: UUID, batch_id: UUID, *, made: int, rejected: int = 0, read_to: int = 0
 ) -> None:
