@@ -32,6 +32,7 @@ PUBLIC = {
     "GET /t/o/{token}": "tracking, by its own token",
     "GET /t/c/{token}.{index}": "tracking, by its own token",
     "HEAD /t/c/{token}.{index}": "tracking, by its own token",
+    "HEAD /t/o/{token}": "tracking, by its own token",
     "GET /t/u/{token}": "unsubscribing, by its own token",
     "POST /t/u/{token}": "unsubscribing, by its own token",
     "GET /l/{short_id}": "short links are for everybody",

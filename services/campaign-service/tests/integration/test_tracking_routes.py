@@ -38,6 +38,13 @@ async def test_an_open_is_counted_once_per_person_and_kept_each_time(kit: Kit) -
     assert event["data"]["campaign_id"] == str(campaign_id)
 
 
+async def test_asking_for_the_pixels_headers_is_no_open(kit: Kit) -> None:
+    campaign_id, (token,) = await mailed(kit)
+    answer = await kit.client.head(f"/t/o/{token}", headers=BROWSER)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
+    assert not any(n for name, n in (await kit.counts(campaign_id)).items() if "open" in name)
+
+
 async def test_machine_opens_stand_beside(kit: Kit) -> None:
     campaign_id, (token,) = await mailed(kit)
     for agent in ("Mozilla/5.0 (via ggpht.com GoogleImageProxy)", "Mozilla/5.0", "Googlebot/2.1", "Odd/1"):

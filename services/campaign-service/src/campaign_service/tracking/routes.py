@@ -66,6 +66,12 @@ async def opened(token: str, request: Request, runtime: RuntimeDep) -> Response:
     return Response(pages.PIXEL, headers=_PIXEL_HEADERS)
 
 
+@router.head("/o/{token}", response_class=Response)
+async def pixel_probed(token: str) -> Response:
+    """What link checkers ask. Nothing was shown, so nothing is recorded."""
+    return Response(headers=_PIXEL_HEADERS)
+
+
 @router.get("/c/{token}.{index}", response_class=RedirectResponse, status_code=302, responses={404: {}})
 async def clicked(
     token: str, index: str, request: Request, runtime: RuntimeDep, accept_language: AcceptLanguage = ""
