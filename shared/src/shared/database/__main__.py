@@ -7,7 +7,10 @@ import asyncio
 import os
 import sys
 
+import asyncpg
+
 from shared.database.setup import migrate, status
+from shared.errors import ConfigurationError
 
 
 def main() -> int:
@@ -22,7 +25,14 @@ def main() -> int:
     if not dsn or not secret:
         print("MIGRATE_DATABASE_URL and DATABASE_ROLE_SECRET must be set", file=sys.stderr)
         return 2
-    files = asyncio.run(status(dsn) if arguments.check else migrate(dsn, secret))
+    try:
+        files = asyncio.run(status(dsn) if arguments.check else migrate(dsn, secret))
+    except ConfigurationError as error:
+        print(error.message, file=sys.stderr)
+        return 2
+    except (OSError, asyncpg.PostgresError) as error:
+        print(f"The database refused: {error}", file=sys.stderr)
+        return 2
     word = "pending" if arguments.check else "ran"
     for schema, names in files.items():
         print(f"{schema}: {word} {', '.join(names) or 'nothing'}")
