@@ -57,6 +57,16 @@ class WebhookReceived(EventData):
     replay_of: UUID | None = None
 
 
+class WebhookFailed(EventData):
+    """A service gave up on a received webhook. `error` is for the tenant and repeats nothing of the body."""
+
+    inbound_id: UUID
+    consumer: str
+    error: str
+    attempts: int = Field(ge=1)
+    failed_at: AwareDatetime
+
+
 class ContactsImported(EventData):
     import_id: UUID
     job_id: UUID | None = None
@@ -229,6 +239,7 @@ CATALOG: dict[str, type[EventData]] = {
     "auth.password_reset.requested.v1": PasswordResetRequested,
     "auth.session.revoked.v1": SessionRevoked,
     **{f"webhook.{source}.received.v1": WebhookReceived for source in WEBHOOK_SOURCES},
+    "webhook.processing.failed.v1": WebhookFailed,
     "campaign.contacts.imported.v1": ContactsImported,
     "campaign.campaign.started.v1": CampaignStarted,
     "campaign.campaign.completed.v1": CampaignCompleted,

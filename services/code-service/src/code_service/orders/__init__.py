@@ -1,0 +1,1 @@
+"""Orders of the ticket shop, as its webhooks tell of them."""
