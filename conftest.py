@@ -11,6 +11,7 @@ import pytest
 pytest_plugins = ["shared.testing.plugin"]
 
 TIERS = ("unit", "integration", "e2e")
+CHROMIUM = os.environ.get("FIENTA_CHROMIUM", "/usr/bin/chromium")
 
 
 def _folders(item: pytest.Item) -> tuple[str, ...]:
@@ -25,3 +26,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("disable_socket")
         if item.get_closest_marker("rabbitmq") and not os.environ.get("TEST_AMQP_URL"):
             item.add_marker(pytest.mark.skip(reason="no RabbitMQ: TEST_AMQP_URL is not set"))
+        if item.get_closest_marker("chromium") and not os.access(CHROMIUM, os.X_OK):
+            item.add_marker(pytest.mark.skip(reason=f"no Chromium: {CHROMIUM} is not there"))

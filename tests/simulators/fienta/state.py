@@ -108,8 +108,9 @@ class Site:
         return sorted(found, key=lambda d: d.id, reverse=True)
 
     def clear(self) -> None:
-        """No codes, no faults, no counts; sessions stay."""
+        """No codes, no faults, no counts, nobody logged in."""
         self.discounts.clear()
+        self.sessions.clear()
         self.hits.clear()
         self.faults = Faults()
         self.logins = 0

@@ -11,6 +11,7 @@ from code_service.codes import routes as codes
 from code_service.consumers import CONSUMERS
 from code_service.exchange import job as exchange_job
 from code_service.exchange import routes as exchange
+from code_service.fienta import routes as fienta
 from code_service.generation import job as generation_job
 from code_service.generation import routes as generation
 from code_service.links import recorder
@@ -38,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
             generation.router,
             codes.router,
             orders.router,
+            fienta.router,
             batch_jobs.router,
             jobs_router("/batch-jobs"),
         ],
