@@ -102,8 +102,24 @@ async def test_make_answers_as_its_scenarios_expect(quiet: Gateway, auth: dict[s
     assert (empty.status_code, empty.json()["error"]["message"]) == (400, "Missing event_id")
     assert (first.status_code, "order-123" in first.json()["message"]) == (200, True)
     assert (again.status_code, "already processed" in again.json()["message"]) == (200, True)
-    webhooks = processed.json()["data"]["webhooks"]
-    assert [webhook["source"] for webhook in webhooks] == ["make"]
+    (webhook,) = processed.json()["data"]["webhooks"]
+    assert webhook["id"] == first.json()["data"]["event_id"]
+    assert (webhook["event_id"], webhook["event_type"]) == ("order-123", "order.created")
+    assert (webhook["source"], webhook["status"], webhook["error_message"]) == ("make", "received", None)
+    assert webhook["processed_at"] == webhook["received_at"]
+
+
+async def test_what_happens_next_to_an_order_is_another_event_of_its_id(
+    quiet: Gateway, auth: dict[str, str], tenant_a: UUID
+) -> None:
+    source = await make_source(quiet, auth, "make")
+    headers = {"x-make-token": source["token"]}
+    for kind in ("created", "completed", "completed"):
+        body = {"event_id": "order-5", "event_type": f"order.{kind}", "order": {"id": "5"}}
+        answer = await quiet.http.post("/integrations/make/webhook", headers=headers, json=body)
+
+    assert answer.json()["data"]["duplicate"] is True
+    assert len(await published(quiet.db, tenant_a)) == 2
 
 
 async def test_token_of_another_type_is_refused(quiet: Gateway, auth: dict[str, str]) -> None:

@@ -118,14 +118,23 @@ def test_generic_takes_its_id_from_a_header_or_the_configured_place() -> None:
     assert read("stripe", raw({"id": "evt_1"}, stripe_signature="x"), None).key == "evt_1"
 
 
-def test_fienta_key_is_made_of_order_ticket_and_status() -> None:
+def test_make_events_of_one_id_differ_by_what_happened() -> None:
+    created = read("make", raw({"event_id": "5", "event_type": "order.created"}), None)
+    completed = read("make", raw({"event_id": "5", "event_type": "order.completed"}), None)
+
+    assert (created.label, completed.label) == ("5", "5")
+    assert created.key != completed.key
+    assert read("make", raw({"event_id": 5}), None).key == "5"
+
+
+def test_fienta_must_name_its_order_and_only_an_equal_body_is_a_repeat() -> None:
     order = {"order": {"id": 5, "status": "COMPLETED"}}
     ticket = {"ticket": {"code": "T1", "status": "USED", "validated_at": "x", "order": {"id": 5}}}
 
-    assert read("fienta", raw(order), None).key == "order|5|None|COMPLETED|None"
-    assert read("fienta", raw(ticket), None).key == "ticket|5|T1|USED|x"
-    with pytest.raises(MalformedWebhookError):
-        read("fienta", raw({"order": {}}), None)
+    assert [read("fienta", raw(body), None).key for body in (order, ticket)] == [None, None]
+    for body in ({"order": {}}, {"ticket": {"code": "T1"}}, {}):
+        with pytest.raises(MalformedWebhookError):
+            read("fienta", raw(body), None)
 
 
 def test_twilio_states_of_one_message_are_different_events() -> None:

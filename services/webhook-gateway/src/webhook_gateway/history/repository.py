@@ -58,12 +58,36 @@ async def get(tx: Tx, tenant_id: UUID, event_id: UUID) -> dict[str, Any] | None:
 
 
 async def note_replay(tx: Tx, tenant_id: UUID, event_id: UUID) -> None:
+    """Count a replay. One that had failed is as if just received: a new failure is told again."""
     await tx.execute(
-        "UPDATE webhook_event SET replays = replays + 1, last_replayed_at = now()"
-        " WHERE tenant_id = $1 AND id = $2",
+        "UPDATE webhook_event SET replays = replays + 1, last_replayed_at = now(), status = 'received',"
+        " error_code = NULL, error = NULL WHERE tenant_id = $1 AND id = $2",
         tenant_id,
         event_id,
     )
+
+
+async def note_failure(tx: Tx, tenant_id: UUID, event_id: UUID, error: str) -> bool:
+    """Mark a received webhook as failed; False when it is not there (any more)."""
+    marked = await tx.affected(
+        "UPDATE webhook_event SET status = 'failed', error_code = 'PROCESSING_FAILED', error = $3"
+        " WHERE tenant_id = $1 AND id = $2 AND status IN ('received', 'failed')",
+        tenant_id,
+        event_id,
+        error,
+    )
+    return marked == 1
+
+
+async def newest(tx: Tx, tenant_id: UUID, limit: int) -> list[dict[str, Any]]:
+    """The newest webhooks that were taken in, with bodies of up to 64 KiB."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS}, CASE WHEN body_bytes <= 65536 THEN body END AS body FROM webhook_event"
+        " WHERE tenant_id = $1 AND status IN ('received', 'failed') ORDER BY id DESC LIMIT $2",
+        tenant_id,
+        limit,
+    )
+    return [dict(row) for row in rows]
 
 
 async def forget_before(tx: Tx, moment: datetime, limit: int = 5000) -> int:

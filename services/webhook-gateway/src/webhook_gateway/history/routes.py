@@ -16,7 +16,6 @@ from webhook_gateway.history import repository, service
 from webhook_gateway.history.repository import EventFilter
 from webhook_gateway.history.schemas import (
     EventStatus,
-    ProcessedWebhook,
     ProcessedWebhooks,
     ReplayOut,
     WebhookEventDetail,
@@ -52,7 +51,7 @@ async def list_events(
     received_from: Annotated[Moment | None, Query(alias="from", description="Included")] = None,
     received_to: Annotated[Moment | None, Query(alias="to", description="Not included")] = None,
 ) -> ApiResponse[list[WebhookEventOut]]:
-    """Received webhooks, newest first, with the refused ones."""
+    """Received webhooks, newest first, with those that were refused or could not be processed."""
     wanted = EventFilter(source, type, status, received_from, received_to)
     rows = await repository.page(tx, user.tenant_id, wanted, after=page.value(0), limit=page.fetch_limit)
     return page.respond(rows, lambda row: [row["id"]], service.summary)
@@ -92,15 +91,6 @@ async def replay_event(
 async def processed(
     user: CurrentUser, tx: ReadTx, limit: Annotated[int, Query(ge=1, le=200)] = 50
 ) -> ApiResponse[ProcessedWebhooks]:
-    """The newest webhooks that were taken in."""
-    rows = await repository.page(tx, user.tenant_id, EventFilter(status="received"), after=None, limit=limit)
-    webhooks = [
-        ProcessedWebhook(
-            event_id=row["id"],
-            event_type=f"webhook.{row['source_type']}.received",
-            source=row["source_type"],
-            processed_at=row["received_at"],
-        )
-        for row in rows
-    ]
-    return success_response(ProcessedWebhooks(webhooks=webhooks))
+    """The newest webhooks that were taken in, with those that could not be processed."""
+    rows = await repository.newest(tx, user.tenant_id, limit)
+    return success_response(ProcessedWebhooks(webhooks=[service.processed(row) for row in rows]))

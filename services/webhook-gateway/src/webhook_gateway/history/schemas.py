@@ -8,11 +8,14 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-EventStatus = Literal["received", "conflict", "rejected"]
+EventStatus = Literal["received", "conflict", "rejected", "failed"]
 
 
 class WebhookEventOut(BaseModel):
-    """One delivery. `repeats` counts equal ones that came later; a rejected one says why in `error`."""
+    """One delivery. `repeats` counts equal ones that came later.
+
+    One that was `rejected` at the door, or that `failed` in the service it is for, says why in `error`.
+    """
 
     id: UUID
     source_id: UUID
@@ -46,10 +49,18 @@ class ReplayOut(BaseModel):
 
 
 class ProcessedWebhook(BaseModel):
-    event_id: UUID
+    """A webhook that was taken in. `id` is ours, as in `/webhook-events`; `event_id` and `event_type` are the
+    sender's, where it tells them. `processed_at` is null and `error_message` says why while it has failed.
+    """
+
+    id: UUID
+    event_id: str
     event_type: str
     source: str
-    processed_at: datetime
+    status: Literal["received", "failed"]
+    received_at: datetime
+    processed_at: datetime | None
+    error_message: str | None
 
 
 class ProcessedWebhooks(BaseModel):

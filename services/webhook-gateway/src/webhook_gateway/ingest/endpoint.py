@@ -131,8 +131,8 @@ def _message(kind: str, receipt: Receipt) -> str | None:
     if kind != "make":
         return None
     if receipt.outcome == "accepted":
-        return f"Webhook {receipt.reading.key} accepted"
-    return f"Webhook {receipt.reading.key} already processed"
+        return f"Webhook {receipt.reading.label} accepted"
+    return f"Webhook {receipt.reading.label} already processed"
 
 
 def _echo(receipt: Receipt) -> dict[str, object]:

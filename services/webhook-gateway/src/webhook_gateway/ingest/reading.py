@@ -27,11 +27,14 @@ class MalformedWebhookError(ValidationError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`text` is the body as it is published. `key` is the sender's own id of this delivery, if it has one."""
+    """`text` is the body as it is published. `key` is what the sender gives to tell deliveries apart, if it
+    does; `label` is the part of it that the sender knows as its id.
+    """
 
     text: str
     records: int = 1
     key: str | None = None
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,26 +187,21 @@ def _read_make(raw: Raw) -> Reading:
     event_id = value.get("event_id")
     if isinstance(event_id, bool) or not isinstance(event_id, str | int) or not str(event_id).strip():
         raise MalformedWebhookError("Missing event_id", field="event_id")
-    return Reading(_text(raw), key=str(event_id).strip())
+    # Scenarios often give the id of the order, so what happened to it tells events apart.
+    label, kind = str(event_id).strip(), value.get("event_type")
+    return Reading(_text(raw), key=f"{label}|{kind}" if isinstance(kind, str) else label, label=label)
 
 
 def _read_fienta(raw: Raw) -> Reading:
-    """Order, ticket or validation; Fienta sends no delivery id, so one is made of what it is about."""
+    """Order, ticket or validation. Fienta sends no delivery id, and one order may change without changing its
+    status, so only an equal body is a repeat.
+    """
     if _is_form(raw):
         return Reading(_text(raw))
     value = _json_object(raw)
-    order = _at(value, "order", "id") or _at(value, "ticket", "order", "id")
-    if order is None:
+    if _at(value, "order", "id") is None and _at(value, "ticket", "order", "id") is None:
         raise MalformedWebhookError("Neither order nor ticket has an order id", field="order.id")
-    subject = value.get("order") if isinstance(value.get("order"), dict) else value.get("ticket")
-    parts = (
-        "order" if "order" in value else "ticket",
-        order,
-        _at(value, "ticket", "code"),
-        _at(subject, "status"),
-        _at(value, "ticket", "validated_at"),
-    )
-    return Reading(_text(raw), key="|".join(str(part) for part in parts))
+    return Reading(_text(raw))
 
 
 def _read_twilio(raw: Raw) -> Reading:
