@@ -224,13 +224,32 @@ async def _furnish_codes(world: World, tenant: TenantWorld) -> dict[str, str]:
     link = await make("/links", {"url": "https://shop.example.com/spring"})
     bulk = await make("/codes/bulk", {"count": 3, "pool": "spring"})
     await _made(codes, bulk["batch_id"], headers)
+    order = await _order(world, headers)
     return {
         "code": code["code"],
         "link_id": link["id"],
         "short_id": link["short_id"],
         "batch_id": bulk["batch_id"],
         "code-service/job_id": bulk["job_id"],
+        "order_id": order["id"],
     }
+
+
+async def _order(world: World, headers: dict[str, str]) -> dict[str, Any]:
+    """An order, which comes as a webhook over the event bus."""
+    gateway, codes = world.clients["webhook-gateway"], world.clients["code-service"]
+    source = data_of(
+        await gateway.post("/webhook-sources", json={"name": "shop", "type": "make"}, headers=headers)
+    )
+    event = {"event_id": "e-1", "event_type": "order.created", "order": {"id": "o-1", "total": 5}}
+    token = {"x-make-token": source["token"]}
+    data_of(await gateway.post("/integrations/make/webhook", json=event, headers=token))
+    for _ in range(200):
+        if orders := data_of(await codes.get("/orders", headers=headers)):
+            found: dict[str, Any] = orders[0]
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError("the order was not recorded")
 
 
 async def _made(codes: httpx.AsyncClient, batch_id: str, headers: dict[str, str]) -> None:
