@@ -80,7 +80,8 @@ RETURNS TABLE (place bigint, sale_id uuid, address_key uuid, eligible bigint) LA
 $$;
 
 -- Gives a client up to p_count addresses, and records the draw; its id. For a period that was drawn already it is
--- that draw, and nothing is given. Draws for one client go one after the other.
+-- that draw, and nothing is given; for a client who is gone it is NULL. Draws for one client go one after the other:
+-- the lock makes the statements behind it see what the draw before gave.
 CREATE FUNCTION assign_sales(
     p_tenant uuid, p_client uuid, p_draw uuid, p_codes text[], p_types text[], p_oldest date, p_newest date,
     p_count int, p_seed bigint, p_period text, p_drawn_on date, p_now timestamptz)
@@ -91,7 +92,11 @@ AS $$
 DECLARE
     known uuid;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(format('assign|%s|%s', p_tenant, p_client), 0));
+    PERFORM FROM client c WHERE c.tenant_id = p_tenant AND c.id = p_client AND c.deleted_at IS NULL
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
     SELECT d.id INTO known FROM assignment_draw d
     WHERE d.tenant_id = p_tenant AND d.client_id = p_client AND d.period = p_period;
     IF FOUND THEN

@@ -11,7 +11,7 @@ from shared.database import Tx
 
 _ASSIGNED = """a.sale_id AS address_id, s.address_raw, coalesce(c.name, s.city_code) AS city_name,
     s.city_code AS insee_code, s.postal_code, s.price_cents, s.surface, s.rooms, s.property_type, s.sale_date,
-    a.status, a.send_date, a.notes, a.details, a.updated_at"""
+    a.status, a.send_date, a.notes, a.details, a.updated_at, s.updated_at AS data_of"""
 _FROM = """assignment a JOIN sale s ON s.id = a.sale_id LEFT JOIN city c ON c.code = s.city_code"""
 
 
@@ -31,9 +31,9 @@ class Wish:
     drawn_on: date
 
 
-async def assign(tx: Tx, tenant_id: UUID, wish: Wish, now: datetime) -> UUID:
-    """Draw and store; the id of the draw, of an earlier one when the period was drawn already."""
-    draw_id: UUID = await tx.fetchval(
+async def assign(tx: Tx, tenant_id: UUID, wish: Wish, now: datetime) -> UUID | None:
+    """Draw and store; the id of the draw, or of the one the period has already. None for no such client."""
+    draw_id: UUID | None = await tx.fetchval(
         "SELECT assign_sales($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         tenant_id,
         wish.client_id,
@@ -84,6 +84,12 @@ async def page(tx: Tx, tenant_id: UUID, client_id: UUID, limit: int, offset: int
         offset,
     )
     return [dict(row) for row in rows]
+
+
+async def count(tx: Tx, tenant_id: UUID, client_id: UUID) -> int:
+    """How many addresses a client was given."""
+    sql = "SELECT count(*) FROM assignment WHERE tenant_id = $1 AND client_id = $2"
+    return int(await tx.fetchval(sql, tenant_id, client_id))
 
 
 async def get(tx: Tx, tenant_id: UUID, client_id: UUID, sale_id: UUID) -> dict[str, Any] | None:

@@ -11,10 +11,18 @@ from uuid import UUID
 
 from property_service.assignments import repository
 from property_service.assignments.repository import Wish
-from property_service.clients.service import wanted_addresses
+from property_service.assignments.schemas import (
+    AddressInfo,
+    ClientProperties,
+    NotesIn,
+    PropertyDetail,
+    PropertyOut,
+)
+from property_service.clients import service as clients
 from property_service.places import repository as places
 from property_service.settings import Settings, settings_of
 from shared.database import Tx
+from shared.errors import NotFoundError
 from shared.utils import uuid7
 from shared.web import Runtime
 
@@ -79,10 +87,11 @@ async def assign(
     `client` is a row of `clients.service.get`; `count` is what their subscription says unless given; `on` is
     the day from which ages are counted. A `period` is drawn once: again it answers with what it gave
     (`is_replay`). The same `seed` draws the same of the same sales. Too few or none are no error: `shortage`
-    and `reason` tell. Runs for one client wait for each other until the transaction ends.
+    and `reason` tell. Runs for one client wait for each other until the transaction ends; `NotFoundError` for
+    a client who has been deleted.
     """
     settings = settings_of(rt)
-    requested = wanted_addresses(client, settings) if count is None else count
+    requested = clients.wanted_addresses(client, settings) if count is None else count
     ages = window(on, settings)
     wish = Wish(
         client_id=client["client_id"],
@@ -97,6 +106,8 @@ async def assign(
         drawn_on=on,
     )
     draw_id = await repository.assign(tx, tx.tenant, wish, rt.clock.now())
+    if draw_id is None:
+        raise NotFoundError(f"Client {wish.client_id} not found")
     return await _result(tx, client, draw_id, is_replay=draw_id != wish.draw_id)
 
 
@@ -119,3 +130,43 @@ def _reason(client: Mapping[str, Any]) -> Reason:
     if not client["chosen_cities"]:
         return "no_cities"
     return "too_few" if client["property_type_preferences"] else "no_types"
+
+
+async def listed(tx: Tx, client_id: UUID, limit: int, offset: int) -> tuple[ClientProperties, date | None]:
+    """A page of what a client was given, and the day of the latest data on it; `NotFoundError`."""
+    await clients.get(tx, client_id)
+    rows = await repository.page(tx, tx.tenant, client_id, limit, offset)
+    shown = ClientProperties(
+        client_id=client_id,
+        total_count=await repository.count(tx, tx.tenant, client_id),
+        returned_count=len(rows),
+        properties=[PropertyOut(**_shown(row)) for row in rows],
+    )
+    return shown, max((row["data_of"].date() for row in rows), default=None)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    cents = row["price_cents"]
+    info = AddressInfo(status=row["status"], send_date=row["send_date"], notes=row["notes"])
+    return {**row, "price": None if cents is None else round(cents / 100), "client_address_info": info}
+
+
+async def get(tx: Tx, client_id: UUID, address_id: UUID) -> PropertyDetail:
+    """One assigned address with all that is noted about it; `NotFoundError`."""
+    found = await repository.get(tx, tx.tenant, client_id, address_id)
+    if found is None:
+        raise NotFoundError("This client has no such address")
+    return PropertyDetail(**_shown(found))
+
+
+async def note(tx: Tx, rt: Runtime, client_id: UUID, address_id: UUID, body: NotesIn) -> PropertyDetail:
+    """Change what is noted about an assigned address; `NotFoundError`."""
+    await get(tx, client_id, address_id)
+    await repository.note(tx, tx.tenant, client_id, address_id, body.changes(), rt.clock.now())
+    return await get(tx, client_id, address_id)
+
+
+async def reset(tx: Tx, client_id: UUID) -> int:
+    """Forget all that a client was given: it may be given again. How many addresses; `NotFoundError`."""
+    await clients.get(tx, client_id, lock=True)
+    return await repository.reset(tx, tx.tenant, client_id)

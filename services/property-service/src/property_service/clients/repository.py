@@ -176,11 +176,11 @@ async def delete(tx: Tx, tenant_id: UUID, client_id: UUID, now: datetime) -> Non
     )
 
 
-async def record(tx: Tx, tenant_id: UUID, client_id: UUID) -> dict[str, Any] | None:
-    """All that is stored of a client, also of a deleted one; the row stays as it is until the end."""
+async def record(tx: Tx, tenant_id: UUID, client_id: UUID, *, lock: bool = False) -> dict[str, Any] | None:
+    """All that is stored of a client, also of a deleted one; `lock` as in `get`."""
     row = await tx.fetchrow(
-        f"""SELECT {_COLUMNS}, deleted_at, erased_at FROM client WHERE tenant_id = $1 AND id = $2
-            FOR NO KEY UPDATE""",
+        f"SELECT {_COLUMNS}, deleted_at, erased_at FROM client WHERE tenant_id = $1 AND id = $2"
+        + (" FOR NO KEY UPDATE" if lock else ""),
         tenant_id,
         client_id,
     )
@@ -220,9 +220,3 @@ async def recent_jobs(tx: Tx, tenant_id: UUID, client_id: UUID, limit: int) -> l
         limit,
     )
     return [dict(row) for row in rows]
-
-
-async def assigned_count(tx: Tx, tenant_id: UUID, client_id: UUID) -> int:
-    """How many addresses a client was given."""
-    sql = "SELECT count(*) FROM assignment WHERE tenant_id = $1 AND client_id = $2"
-    return int(await tx.fetchval(sql, tenant_id, client_id))

@@ -7,8 +7,15 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic import model_validator as validated
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from shared.utils.validation import is_email, validate_time_zone
 
@@ -18,22 +25,6 @@ PropertyType = Literal["house", "apartment", "land", "commercial", "other"]
 Role = Literal["admin", "user"]
 Language = Literal["fr", "en"]
 
-_MAY_BE_NULL = frozenset(
-    (
-        "telephone",
-        "company_name",
-        "company_address",
-        "subscription_start_date",
-        "subscription_end_date",
-        "subscription_status",
-        "stripe_customer_id",
-        "stripe_subscription_id",
-        "first_report_date",
-        "addresses_per_report",
-        "template_name",
-        "info",
-    )
-)
 _MAX_CITIES = 500
 _MAX_SEATS = 100
 
@@ -134,7 +125,7 @@ class ClientFields(Body):
     time_zone: TimeZone = "Europe/Paris"
     seats: Seats = Field(default_factory=list)
 
-    @validated(mode="after")
+    @model_validator(mode="after")
     def _dates_in_order(self) -> Self:
         start, end = self.subscription_start_date, self.subscription_end_date
         if start and end and end < start:
@@ -156,15 +147,6 @@ class ClientUpdate(ClientFields):
     first_name: Line = ""
     last_name: Line = ""
     email: Email = ""
-
-    @validated(mode="before")
-    @classmethod
-    def _keep_what_must_be(cls, data: Any) -> Any:
-        given = data if isinstance(data, dict) else {}
-        empty = [name for name, value in given.items() if value is None and name not in _MAY_BE_NULL]
-        if empty:
-            raise ValueError(f"{', '.join(empty)} cannot be null")
-        return data
 
     def changes(self) -> dict[str, Any]:
         """The given fields alone."""

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from property_service.assignments import repository as assignments
 from property_service.clients import repository
 from property_service.clients.errors import UnknownCityError
 from property_service.clients.schemas import (
@@ -99,7 +100,7 @@ async def detail(tx: Tx, rt: Runtime, client_id: UUID) -> ClientDetail:
     cities = await places.by_ids(tx, client.chosen_cities)
     return ClientDetail(
         client=client,
-        assigned_properties_count=await repository.assigned_count(tx, tx.tenant, client_id),
+        assigned_properties_count=await assignments.count(tx, tx.tenant, client_id),
         recent_jobs=[JobBrief(**job) for job in jobs],
         cities=[_city(city) for city in cities],
     )
