@@ -1,4 +1,4 @@
-"""No answer of this service may be found by a search engine (French tax procedure code, article R*112 A-3)."""
+"""No answer of this service may be found by a search engine (French tax procedure code, R*112 A-3)."""
 
 from __future__ import annotations
 

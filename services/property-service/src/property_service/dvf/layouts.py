@@ -1,7 +1,7 @@
 """The two layouts of DVF files, told apart by their header.
 
-geo-dvf: 40 columns, commas, UTF-8, written by Etalab and data.gouv.fr. Raw: 43 columns, bars, written by the tax
-administration; copies of it may have lost or gained columns (an index in front).
+geo-dvf: 40 columns, commas, UTF-8, written by Etalab and data.gouv.fr. Raw: 43 columns, bars, written by the
+tax administration; copies of it may have lost or gained columns (an index in front).
 """
 
 from __future__ import annotations
@@ -12,14 +12,35 @@ from operator import itemgetter
 
 from property_service.places.names import plain
 
-_GEO = (
-    "date_mutation numero_disposition nature_mutation valeur_fonciere adresse_numero adresse_suffixe"
-    " adresse_nom_voie code_postal code_commune nom_commune ancien_code_commune"
-    " ancien_nom_commune id_parcelle"
-    " ancien_id_parcelle lot1_numero lot2_numero lot3_numero lot4_numero lot5_numero code_type_local"
-    " surface_reelle_bati nombre_pieces_principales code_nature_culture code_nature_culture_speciale"
-    " surface_terrain longitude latitude"
-).split()
+_GEO = [
+    "date_mutation",
+    "numero_disposition",
+    "nature_mutation",
+    "valeur_fonciere",
+    "adresse_numero",
+    "adresse_suffixe",
+    "adresse_nom_voie",
+    "code_postal",
+    "code_commune",
+    "nom_commune",
+    "ancien_code_commune",
+    "ancien_nom_commune",
+    "id_parcelle",
+    "ancien_id_parcelle",
+    "lot1_numero",
+    "lot2_numero",
+    "lot3_numero",
+    "lot4_numero",
+    "lot5_numero",
+    "code_type_local",
+    "surface_reelle_bati",
+    "nombre_pieces_principales",
+    "code_nature_culture",
+    "code_nature_culture_speciale",
+    "surface_terrain",
+    "longitude",
+    "latitude",
+]
 _RAW = [
     "No disposition",
     "Date mutation",
@@ -60,7 +81,7 @@ class UnreadableFileError(Exception):
 
 
 class Layout:
-    """How lines of one file are taken apart. `pick` gives the known columns, in the order of `_GEO` or `_RAW`."""
+    """How lines of one file are taken apart. `pick` gives the known columns, in the order they are listed."""
 
     def __init__(self, name: str, delimiter: str, header: Cells, wanted: Sequence[str]) -> None:
         places = {plain(column): place for place, column in enumerate(header)}

@@ -1,8 +1,8 @@
 """The program that reads files of sales, in a process of its own: requests are served meanwhile.
 
-`python -m property_service.dvf.reader <path>` takes a plain, gzip or zip file and writes frames to standard output:
-one letter, the payload's length as four bytes (big-endian), the payload. A zip has several members, each from an H
-to an M frame. Memory stays flat whatever the size of the file.
+`python -m property_service.dvf.reader <path>` takes a plain, gzip or zip file and writes frames to standard
+output: one letter, the payload's length as four bytes (big-endian), the payload. A zip has several members,
+each from an H to an M frame. Memory stays flat whatever the size of the file.
 
     H  JSON: name, layout of a member              R  COPY CSV for the staging table
     C  JSON: counts so far; ends a chunk           J  JSON: rejections as [line, code, reason, raw]

@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from property_service.dvf.rows import COLUMNS
+from property_service.dvf.values import NOMINAL_CENTS
 from shared.database import Tx
 
 #: Below this a dwelling or shop was not sold at a market price (euro cents).
 SYMBOLIC_CENTS = 100_000
-#: Up to this no price is one, not even of a strip of land.
-NOMINAL_CENTS = 100
 
 _OPEN = """
 SET LOCAL work_mem = '128MB';
@@ -20,10 +19,10 @@ SET LOCAL statement_timeout = '30min';
 SET LOCAL jit = off;
 CREATE TEMPORARY TABLE dvf_row (
     deal bigint NOT NULL, mutation bigint NOT NULL, sold date NOT NULL, nature text NOT NULL, cents bigint,
-    kind smallint NOT NULL, city text COLLATE "C" NOT NULL, parcel text COLLATE "C" NOT NULL,
-    lots text COLLATE "C" NOT NULL, number integer, suffix text COLLATE "C", is_fictitious boolean NOT NULL,
-    street text COLLATE "C", street_key text COLLATE "C", postal text COLLATE "C", surface integer,
-    rooms integer, part text COLLATE "C", land integer, latitude double precision, longitude double precision
+    unit bigint NOT NULL, part bigint NOT NULL, kind smallint NOT NULL, city text COLLATE "C" NOT NULL,
+    parcel text COLLATE "C" NOT NULL, lots text COLLATE "C" NOT NULL, number integer, suffix text COLLATE "C",
+    is_fictitious boolean NOT NULL, street text COLLATE "C", street_key text COLLATE "C",
+    postal text COLLATE "C", surface integer, rooms integer, land integer, latitude double precision, longitude double precision
 ) ON COMMIT DROP"""
 
 # Communes of one deal belong together unless several of them have buildings: then they are several deals that
@@ -32,82 +31,95 @@ _JOIN_COMMUNES = """
 WITH several AS (
     SELECT deal FROM dvf_row GROUP BY deal HAVING min(mutation) <> max(mutation)
 ), commune AS (
-    SELECT deal, mutation, max(CASE WHEN kind IN (1, 2, 4) THEN 2 WHEN kind = 3 OR lots <> '' THEN 1 ELSE 0 END) AS level
+    SELECT deal, mutation, min(parcel) AS parcel,
+           max(CASE WHEN unit <> 0 THEN 2 WHEN kind = 3 OR lots <> '' THEN 1 ELSE 0 END) AS level
     FROM dvf_row JOIN several USING (deal) GROUP BY deal, mutation
-), ranked AS (
-    SELECT *, max(level) OVER (PARTITION BY deal) AS top FROM commune
 ), target AS (
-    SELECT mutation, CASE WHEN top > 0 AND level = top THEN mutation
-               ELSE min(mutation) FILTER (WHERE level = top) OVER (PARTITION BY deal) END AS target
-    FROM ranked
+    SELECT mutation, CASE WHEN level > 0 AND level = max(level) OVER deals THEN mutation
+                          ELSE first_value(mutation) OVER deals END AS target
+    FROM commune WINDOW deals AS (PARTITION BY deal ORDER BY level DESC, parcel)
 )
-UPDATE dvf_row r SET mutation = t.target FROM target t WHERE r.mutation = t.mutation AND t.target <> t.mutation"""
+UPDATE dvf_row r SET mutation = t.target FROM target t
+WHERE r.mutation = t.mutation AND t.target <> t.mutation"""
 
-# One row a unit. A unit's rows repeat for each kind of land use, so rows that differ in that alone are one unit;
-# rows alike in everything are as many units. What is left without units is one row, the most telling of its rows.
+# One row a unit (`unit` is 0 for rows that are no building). A unit's rows repeat for each kind of land use, so
+# rows that differ in that alone are one unit; rows alike in everything are as many units. A mutation without
+# units is one row, the most telling of its rows.
 _UNITS = """
 CREATE TEMPORARY TABLE dvf_unit ON COMMIT DROP AS
-WITH alike AS (
-    SELECT mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious, street, street_key,
-           postal, surface, rooms, part, latitude, longitude, count(*) AS times
-    FROM dvf_row WHERE kind IN (1, 2, 4)
-    GROUP BY mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious, street,
-             street_key, postal, surface, rooms, part, latitude, longitude
-), unit AS (
-    SELECT mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious, street, street_key,
-           postal, surface, rooms, latitude, longitude, max(times) AS times
-    FROM alike
-    GROUP BY mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious, street,
-             street_key, postal, surface, rooms, latitude, longitude
-), rest AS (
-    SELECT DISTINCT ON (mutation) mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious,
-           street, street_key, postal, surface, rooms, latitude, longitude, land
-    FROM dvf_row r WHERE NOT EXISTS (SELECT FROM unit u WHERE u.mutation = r.mutation)
-    ORDER BY mutation, kind DESC, lots <> '' DESC, land DESC NULLS LAST, parcel, lots, number, suffix, street, postal, part,
-             latitude, longitude
-), land AS (
+WITH picked AS (
+    SELECT DISTINCT ON (mutation, unit) * FROM dvf_row
+    ORDER BY mutation, unit, kind DESC, lots <> '' DESC, land DESC NULLS LAST, parcel, lots, number, suffix,
+             street, postal, latitude, longitude, part
+), alike AS (
+    SELECT mutation, unit, max(times) AS times
+    FROM (SELECT mutation, unit, count(*) AS times FROM dvf_row WHERE unit <> 0
+          GROUP BY mutation, unit, part HAVING count(*) > 1) repeated
+    GROUP BY mutation, unit
+), ground AS (
     SELECT mutation, least(sum(land), 2000000000)::integer AS land
-    FROM (SELECT DISTINCT mutation, parcel, part, land FROM dvf_row WHERE land > 0) parts GROUP BY mutation
+    FROM (SELECT mutation, max(land) AS land FROM dvf_row WHERE land > 0 GROUP BY mutation, part) parts
+    GROUP BY mutation
 ), sold AS (
-    SELECT mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious, street, street_key,
-           postal, surface, rooms, latitude, longitude,
-           CASE kind WHEN 1 THEN 'house' WHEN 2 THEN 'apartment' ELSE 'commercial' END AS property_type
-    FROM unit CROSS JOIN generate_series(1, times)
-    UNION ALL
-    SELECT mutation, sold, nature, cents, kind, city, parcel, lots, number, suffix, is_fictitious, street, street_key,
-           postal, surface, rooms, latitude, longitude,
-           CASE WHEN kind = 0 AND lots = '' AND land > 0 AND nature <> 'vefa' THEN 'land' ELSE 'other' END
-    FROM rest
-), counted AS (
-    SELECT s.*, land.land, coalesce(city.merged_into, s.city) AS city_code, count(*) OVER (PARTITION BY mutation) AS units,
-           row_number() OVER (PARTITION BY sold, parcel, lots, kind ORDER BY nature, cents, surface DESC NULLS LAST,
-               rooms DESC NULLS LAST, number, suffix, street_key, s.street, s.mutation) AS place
-    FROM sold s LEFT JOIN land USING (mutation) JOIN city ON city.code = s.city
-), keyed AS (
-    SELECT *, durable_id('sale|' || sold || '|' || parcel || '|' || lots || '|' || kind || '|' || place) AS id,
+    SELECT p.*, count(*) OVER (PARTITION BY p.mutation) AS units
+    FROM (SELECT *, max(abs(sign(unit))) OVER (PARTITION BY mutation) AS has_units FROM picked) p
+    LEFT JOIN alike a ON a.mutation = p.mutation AND a.unit = p.unit
+    CROSS JOIN generate_series(1, coalesce(a.times, 1))
+    WHERE p.unit <> 0 OR p.has_units = 0
+), numbered AS (
+    SELECT s.*, g.land AS ground, coalesce(city.merged_into, s.city) AS city_code,
+           row_number() OVER (PARTITION BY s.sold, s.parcel, s.lots, s.kind ORDER BY s.nature, s.cents,
+               s.surface DESC NULLS LAST, s.rooms DESC NULLS LAST, s.number, s.suffix, s.street, g.land
+           ) AS place
+    FROM sold s LEFT JOIN ground g ON g.mutation = s.mutation JOIN city ON city.code = s.city
+), keyed AS MATERIALIZED (
+    SELECT *,
+           durable_id('sale|' || sold || '|' || parcel || '|' || lots || '|' || kind || '|' || place) AS id,
            durable_id(CASE WHEN number IS NULL OR street_key IS NULL THEN 'parcel|' || parcel
                            ELSE city_code || '|' || number || coalesce(suffix, '') || '|' || street_key END
                       || CASE WHEN kind = 2 THEN '|' || lots ELSE '' END) AS address_key,
-           concat_ws(' ', number, suffix, street) AS address_raw,
-           ARRAY(SELECT flag FROM (VALUES
-               (nature = 'exchange', 'exchange'), (nature = 'expropriation', 'expropriation'), (nature = 'vefa', 'vefa'),
-               (units > 1, 'several_units'), (coalesce(cents, 0) = 0, 'no_price'),
-               (cents BETWEEN 1 AND $1::bigint OR (cents BETWEEN 1 AND $2::bigint - 1 AND kind IN (1, 2, 4)),
-                'symbolic_price'),
-               (is_fictitious, 'fictitious_number')) AS f (holds, flag) WHERE holds) AS flags
-    FROM counted
+           nature NOT IN ('exchange', 'expropriation') AND units = 1 AND cents > $1
+               AND (cents >= $2 OR unit = 0) AS has_price
+    FROM numbered
 )
-SELECT id, first_value(id) OVER (PARTITION BY mutation ORDER BY id) AS mutation_id, city_code, postal AS postal_code,
-       address_raw, address_key, sold AS sale_date, property_type, surface, land AS land_surface, rooms,
-       CASE WHEN flags && ARRAY['exchange', 'expropriation', 'several_units', 'no_price', 'symbolic_price'] THEN NULL
-            ELSE cents END AS price_cents,
-       cents AS mutation_price_cents, nature, flags, parcel, lots, latitude, longitude
-FROM keyed"""
+SELECT id, CASE WHEN units = 1 THEN id ELSE first END AS mutation_id, city_code, postal AS postal_code,
+       concat_ws(' ', number, suffix, street) AS address_raw, address_key, sold AS sale_date,
+       CASE WHEN kind = 1 THEN 'house' WHEN kind = 2 THEN 'apartment' WHEN kind = 4 THEN 'commercial'
+            WHEN kind = 0 AND lots = '' AND land > 0 AND nature <> 'vefa' THEN 'land'
+            ELSE 'other' END AS property_type,
+       surface, ground AS land_surface, rooms, CASE WHEN has_price THEN cents END AS price_cents,
+       cents AS mutation_price_cents, nature,
+       CASE WHEN has_price AND nature <> 'vefa' AND NOT is_fictitious THEN '{}' ELSE array_remove(ARRAY[
+           CASE WHEN nature IN ('exchange', 'expropriation', 'vefa') THEN nature END,
+           CASE WHEN units > 1 THEN 'several_units' END,
+           CASE WHEN coalesce(cents, 0) = 0 THEN 'no_price'
+                WHEN cents <= $1 OR (cents < $2 AND unit <> 0) THEN 'symbolic_price' END,
+           CASE WHEN is_fictitious THEN 'fictitious_number' END], NULL) END AS flags,
+       parcel, lots, latitude, longitude
+FROM keyed LEFT JOIN (
+    SELECT mutation, min(id::text)::uuid AS first FROM keyed WHERE units > 1 GROUP BY mutation
+) several USING (mutation)"""
 
-_FACTS = (
-    "mutation_id, city_code, postal_code, address_raw, address_key, sale_date, property_type, surface, land_surface,"
-    " rooms, price_cents, mutation_price_cents, nature, flags, parcel, lots, latitude, longitude"
-).split(", ")
+_FACTS = [
+    "mutation_id",
+    "city_code",
+    "postal_code",
+    "address_raw",
+    "address_key",
+    "sale_date",
+    "property_type",
+    "surface",
+    "land_surface",
+    "rooms",
+    "price_cents",
+    "mutation_price_cents",
+    "nature",
+    "flags",
+    "parcel",
+    "lots",
+    "latitude",
+    "longitude",
+]
 #: What one format of the data has and another has not: a file without them takes nothing away.
 _KEPT = ("latitude", "longitude", "postal_code")
 _VALUES = {
@@ -132,8 +144,10 @@ SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new)
 _LATEST = """
 UPDATE sale s SET is_latest = r.is_latest FROM (
     SELECT id, row_number() OVER (PARTITION BY address_key ORDER BY sale_date DESC,
-                                  coalesce(price_cents, mutation_price_cents) DESC NULLS LAST, id) = 1 AS is_latest
-    FROM sale JOIN dvf_touched USING (address_key)) r
+                                  coalesce(price_cents, mutation_price_cents) DESC NULLS LAST, id) = 1
+               AS is_latest
+    FROM sale JOIN (SELECT address_key FROM sale JOIN dvf_touched USING (address_key)
+                    GROUP BY address_key HAVING count(*) > 1) sold_again USING (address_key)) r
 WHERE r.id = s.id AND s.is_latest <> r.is_latest"""
 
 _COUNTS = """
@@ -145,7 +159,7 @@ FROM (SELECT mutation, min(cents) AS cents, count(*) AS rows FROM dvf_row GROUP 
 
 
 async def try_lock(tx: Tx) -> bool:
-    """Make this transaction the installation's only import; False when there is one: two could block each other."""
+    """Make this transaction the installation's only import; False when there is one: two could deadlock."""
     return bool(await tx.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended('sales import', 0))"))
 
 
@@ -170,7 +184,7 @@ async def merge(tx: Tx, source: str) -> dict[str, int]:
     Counts: mutations, units, dwellings, new, changed, unchanged, total_cents (each mutation once) and
     naive_cents (each row).
     """
-    await tx.execute("ANALYZE dvf_row (deal, mutation, kind)")
+    await tx.execute("ANALYZE dvf_row (deal, mutation, unit, part)")
     # Temporary tables have few statistics; a nested loop over them, chosen by mistake, would take hours.
     await tx.execute("SET LOCAL enable_nestloop = off")
     await tx.execute(_JOIN_COMMUNES)

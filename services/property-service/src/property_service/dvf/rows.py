@@ -1,19 +1,22 @@
 """Rows of both layouts as lines of COPY text for the staging table.
 
-Two hashes group rows without looking at their order or at the unstable `id_mutation`: `deal` is what rows of one
+Hashes group rows without looking at their order or at the unstable `id_mutation`: `deal` is what rows of one
 mutation have in common wherever they lie (department, date, nature, disposition, price), `mutation` adds the
-commune. The merge decides which communes of a deal belong together.
+commune. The merge decides which communes of a deal belong together. `unit` is what tells buildings apart, 0
+for land and dependencies; `part` a parcel and its use. They hold within one run of the reader and are stored
+nowhere.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from hashlib import blake2b
 
 from property_service.dvf.address import street_key, street_name
 from property_service.dvf.layouts import Cells, Layout
 from property_service.dvf.values import (
+    NOMINAL_CENTS,
     CellError,
+    bare,
     cents,
     checked_code,
     coordinate,
@@ -34,6 +37,8 @@ COLUMNS = (
     "sold",
     "nature",
     "cents",
+    "unit",
+    "part",
     "kind",
     "city",
     "parcel",
@@ -46,30 +51,32 @@ COLUMNS = (
     "postal",
     "surface",
     "rooms",
-    "part",
     "land",
     "latitude",
     "longitude",
 )
 #: House numbers from here on are invented by the land registry for places without numbers.
 FICTITIOUS_NUMBER = 5000
+LONGEST_PARCEL = 20
 _KINDS = frozenset(("", "1", "2", "3", "4"))
+_BUILDINGS = frozenset(("1", "2", "4"))
 
 
 class Communes:
     """Communes that the rows name: for those the place table does not have yet."""
 
     def __init__(self) -> None:
+        self._met: set[tuple[str, str, str]] = set()
         self.names: dict[str, str] = {}
         self.postal_codes: dict[str, set[str]] = {}
         self.merged: dict[str, tuple[str, str]] = {}
 
     def note(self, code: str, name: str, postal: str, former: str = "", former_name: str = "") -> None:
-        if code not in self.names:
-            self.names[code] = plain(name)
-            self.postal_codes[code] = set()
-        if postal:
-            self.postal_codes[code].add(postal)
+        if (code, postal, former) in self._met:
+            return
+        self._met.add((code, postal, former))
+        self.names.setdefault(code, plain(name))
+        self.postal_codes.setdefault(code, set()).update(filter(None, (postal,)))
         if former and former != code:
             self.merged[former] = (code, plain(former_name))
 
@@ -100,8 +107,8 @@ class Converter:
 
     def _geo(self, cells: Cells) -> str:
         (sold, disposition, kind_of_sale, value, number, suffix, street, postal, code, name, former_code,
-         former_name, parcel_id, former_parcel, lot1, lot2, lot3, lot4, lot5, kind, surface, rooms, culture, special,
-         land, longitude, latitude) = cells  # fmt: skip
+         former_name, parcel_id, former_parcel, lot1, lot2, lot3, lot4, lot5, kind, surface, rooms, culture,
+         special, land, longitude, latitude) = cells  # fmt: skip
         code = checked_code(code)
         former = checked_code(former_code) if former_code else ""
         place = former or code
@@ -110,77 +117,68 @@ class Converter:
         postal = postal_code(postal)
         self.communes.note(code, name, postal, former, former_name)
         return _line(
-            _hashes(sold, kind_of_sale, disposition, value, place), code, former_parcel or parcel_id,
-            _lots(lot1, lot2, lot3, lot4, lot5), kind, _address(number, suffix, street_name("", street)), postal,
-            surface, rooms, f"{culture} {special} {land}", land, latitude, longitude,
+            _deal(sold, kind_of_sale, disposition, value, place), code, former_parcel or parcel_id,
+            _lots(lot1, lot2, lot3, lot4, lot5), kind, _address(number, suffix, street_name("", street)),
+            postal, surface, rooms, (culture, special, land), land, latitude, longitude,
         )  # fmt: skip
 
     def _raw(self, cells: Cells) -> str:
-        (disposition, sold, kind_of_sale, value, number, suffix, street_kind, street, postal, name, department,
-         commune, prefix, section, plan, lot1, lot2, lot3, lot4, lot5, kind, surface, rooms, culture, special,
+        (disposition, sold, kind_of_sale, value, number, suffix, street_kind, street, postal, name,
+         department, commune, prefix, section, plan, lot1, lot2, lot3, lot4, lot5, kind, surface, rooms, culture, special,
          land) = cells  # fmt: skip
         code = insee_code(department, commune)
         postal = postal_code(postal)
         self.communes.note(code, name, postal)
         return _line(
-            _hashes(sold, kind_of_sale, disposition, value, code), code, parcel(code, prefix, section, plan),
-            _lots(lot1, lot2, lot3, lot4, lot5), kind, _address(number, suffix, street_name(street_kind, street)),
-            postal, surface, rooms, f"{culture} {special} {land}", land, "", "",
+            _deal(sold, kind_of_sale, disposition, value, code), code, parcel(code, prefix, section, plan),
+            _lots(lot1, lot2, lot3, lot4, lot5), kind,
+            _address(number, suffix, street_name(street_kind, street)), postal, surface, rooms, (culture, special, land), land, "", "",
         )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)
-def _hashes(sold: str, kind_of_sale: str, disposition: str, value: str, place: str) -> str:
+def _deal(sold: str, kind_of_sale: str, disposition: str, value: str, place: str) -> str:
     """deal, mutation, sold, nature and cents: rows of a mutation mostly follow each other."""
     day, kind, price = iso_date(sold), nature(kind_of_sale), cents(value)
     # Where no real price tells deals apart, communes do.
-    shared = "" if price and int(price) > 100 else place
-    deal = f"{department_of(place)}|{day}|{kind}|{whole(disposition)}|{price}|{shared}"
-    return f"{_hash(deal)},{_hash(f'{deal}|{place}')},{day},{kind},{price}"
+    shared = "" if price and int(price) > NOMINAL_CENTS else place
+    deal = (department_of(place), day, kind, whole(disposition), price, shared)
+    return f"{hash(deal)},{hash((deal, place))},{day},{kind},{price}"
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+def _lots(first: str, *others: str) -> str:
+    if not any(others):
+        return plain(bare(first)) if first else ""
+    return "+".join(sorted(filter(None, (plain(bare(number)) for number in (first, *others)))))
 
 
-@lru_cache(maxsize=65_536)
-def _lots(*numbers: str) -> str:
-    return "+".join(sorted(filter(None, (plain(number.removesuffix(".0")) for number in numbers))))
-
-
-@lru_cache(maxsize=65_536)
 def _address(number: str, suffix: str, street: str) -> str:
     """number, suffix, is_fictitious, street and street_key."""
     value = whole(number)
-    key = street_key(street)
+    if not value:
+        return f",,f,{street},{street_key(street)}"
     if value >= FICTITIOUS_NUMBER:
-        return f",,t,{street},{key}"
-    suffix = plain(suffix) if value else ""
-    return f"{value or ''},{suffix},f,{street},{key}"
+        return f",,t,{street},{street_key(street)}"
+    return f"{value},{plain(suffix) if suffix else ''},f,{street},{street_key(street)}"
 
 
-@lru_cache(maxsize=1024)
-def _part(text: str) -> str:
-    return plain(text)
-
-
-@lru_cache(maxsize=65_536)
 def _parcel(text: str) -> str:
-    found = plain(text).replace(" ", "")
-    if not 1 <= len(found) <= 20:
-        raise CellError("no_parcel", "the row names no cadastral parcel")
-    return found
+    if text.isalnum() and text.isascii() and len(text) <= LONGEST_PARCEL:
+        return text
+    raise CellError("no_parcel", f"{text!r} is no cadastral parcel")
 
 
 def _line(
-    hashes: str, city: str, parcel_id: str, lots: str, kind: str, address: str, postal: str, surface: str,
-    rooms: str, part: str, land: str, latitude: str, longitude: str,
+    deal: str, city: str, parcel_id: str, lots: str, kind: str, address: str, postal: str, surface: str,
+    rooms: str, use: object, land: str, latitude: str, longitude: str,
 ) -> str:  # fmt: skip
-    kind = kind.removesuffix(".0")
+    kind = bare(kind)
     if kind not in _KINDS:
         raise CellError("unknown_type", f"{kind!r} is no type of building")
+    area, count = positive(surface), positive(rooms)
+    unit = hash((kind, parcel_id, lots, address, area, count)) if kind in _BUILDINGS else 0
     # Quotes keep an empty text from being read as NULL.
     return (
-        f'{hashes},{kind or 0},{city},{_parcel(parcel_id)},"{lots}",{address},{postal},{positive(surface)},'
-        f'{positive(rooms)},"{_part(part)}",{positive(land)},{coordinate(latitude, 90)},{coordinate(longitude, 180)}\n'
+        f'{deal},{unit},{hash((parcel_id, use))},{kind or 0},{city},{_parcel(parcel_id)},"{lots}",{address},'
+        f"{postal},{area},{count},{positive(land)},{coordinate(latitude, 90)},{coordinate(longitude, 180)}\n"
     )

@@ -18,6 +18,8 @@ _FRENCH = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})\Z")
 _EARLIEST = 1900
 _LATEST = 2200
 _MAX_CENTS = 10**14
+#: Up to this, in euro cents, a price is none, not even of a strip of land.
+NOMINAL_CENTS = 100
 _MAX_NUMBER = 2_000_000_000
 NATURES = {
     "vente": "sale",
@@ -98,10 +100,7 @@ def whole(text: str) -> int:
     """A count or an area, 0 for empty; fractions of a square metre are cut off."""
     if not text:
         return 0
-    if text.isdecimal() and text.isascii():
-        value = int(text)
-    else:
-        value = int(_float(text))
+    value = int(text) if text.isdecimal() and text.isascii() else int(_float(text))
     if not 0 <= value < _MAX_NUMBER:
         raise CellError("invalid_number", f"{text!r} is no number")
     return value
@@ -116,7 +115,7 @@ def positive(text: str) -> str:
 @lru_cache(maxsize=4096)
 def bare(text: str) -> str:
     """A code without the `.0` that a re-save has added."""
-    return text[:-2] if text.endswith(".0") else text
+    return text.removesuffix(".0")
 
 
 @lru_cache(maxsize=65_536)
@@ -154,12 +153,8 @@ def parcel(commune: str, prefix: str, section: str, plan: str) -> str:
     return commune + bare(prefix).zfill(3) + bare(section).zfill(2) + bare(plan).zfill(4)
 
 
-@lru_cache(maxsize=65_536)
 def coordinate(text: str, limit: int) -> str:
-    """Degrees up to `limit`; empty for empty."""
-    if not text:
-        return ""
-    value = round(_float(text), 6)
-    if abs(value) > limit:
-        raise CellError("invalid_number", f"{text!r} is no place on Earth")
-    return repr(value)
+    """Degrees up to `limit`, as they were; empty for empty."""
+    if not text or -limit <= _float(text) <= limit:
+        return text
+    raise CellError("invalid_number", f"{text!r} is no place on Earth")

@@ -58,8 +58,9 @@ async def get(tx: Tx, code: str) -> dict[str, Any] | None:
 async def search(
     tx: Tx, name: str, number: str, department: str | None, after: tuple[str, str] | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Cities by the beginning of any word of any of their names, or by the beginning of a code, in the order of
-    names. Both empty: all of them. Former communes are found as part of today's.
+    """Cities by the beginning of any word of any of their names, or by the beginning of a code.
+
+    In the order of names; both empty: all of them. Former communes are found as part of today's.
     """
     rows = await tx.fetch(
         f"""SELECT {_COLUMNS} FROM city c
@@ -79,8 +80,8 @@ async def search(
     return [dict(row) for row in rows]
 
 
-_GIVEN = """SELECT g.code, g.name, g.search_key, string_to_array(g.postal, ' ') AS postal_codes, g.department, g.region,
-                  g.parent_code, g.latitude, g.longitude
+_GIVEN = """SELECT g.code, g.name, g.search_key, string_to_array(g.postal, ' ') AS postal_codes, g.department,
+                  g.region, g.parent_code, g.latitude, g.longitude
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                        $8::float8[], $9::float8[])
                AS g (code, name, search_key, postal, department, region, parent_code, latitude, longitude)"""
@@ -99,14 +100,16 @@ async def put(tx: Tx, cities: Sequence[NewCity], source: str) -> dict[str, int]:
                     postal_codes = excluded.postal_codes, department = excluded.department,
                     region = excluded.region, parent_code = excluded.parent_code, merged_into = NULL,
                     latitude = coalesce(excluded.latitude, c.latitude),
-                    longitude = coalesce(excluded.longitude, c.longitude), source = excluded.source, updated_at = now()
+                    longitude = coalesce(excluded.longitude, c.longitude), source = excluded.source,
+                    updated_at = now()
                     WHERE (c.name, c.search_key, c.postal_codes, c.parent_code, c.source, c.merged_into,
                            c.latitude, c.longitude)
                         IS DISTINCT FROM (excluded.name, excluded.search_key, excluded.postal_codes,
-                           excluded.parent_code, excluded.source, NULL, coalesce(excluded.latitude, c.latitude),
-                           coalesce(excluded.longitude, c.longitude))
+                           excluded.parent_code, excluded.source, NULL,
+                           coalesce(excluded.latitude, c.latitude), coalesce(excluded.longitude, c.longitude))
                 RETURNING (xmax = 0) AS is_new)
-            SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new) AS changed FROM merged""",
+            SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new) AS changed
+            FROM merged""",
         *_columns(cities),
         source,
     )
@@ -117,7 +120,8 @@ async def put(tx: Tx, cities: Sequence[NewCity], source: str) -> dict[str, int]:
 async def add_missing(tx: Tx, cities: Sequence[NewCity], source: str) -> None:
     """Insert communes that are not there; those that are stay as they are."""
     await tx.execute(
-        f"""INSERT INTO city ({_FACTS}, source) SELECT *, $10 FROM ({_GIVEN}) g ON CONFLICT (code) DO NOTHING""",
+        f"""INSERT INTO city ({_FACTS}, source) SELECT *, $10 FROM ({_GIVEN}) g
+            ON CONFLICT (code) DO NOTHING""",
         *_columns(cities),
         source,
     )

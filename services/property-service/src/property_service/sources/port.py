@@ -6,7 +6,8 @@ Jobs that need a city's sales call, before they draw from it,
 
 with the INSEE code of the chosen city (not of its arrondissements) and the first and last sale date they are
 interested in. It does nothing when the city was refreshed lately and holds enough, and it never raises for a
-source that fails: what went wrong is in the job's log and in the report, and the job goes on with what is held.
+source that fails: what went wrong is in the job's log and in the report, and the job goes on with what is
+held.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of sales on this machine. `location` names its origin, `version` changes when its content does."""
+    """A file of sales on this machine. `location` is its origin, `version` changes when its content does."""
 
     path: Path
     location: str
