@@ -15,6 +15,8 @@ from campaign_service.messages import mail_server
 from campaign_service.messages import routes as messages
 from campaign_service.messages import worker as message_worker
 from campaign_service.sending import worker as sender
+from campaign_service.netlife import job as netlife_job
+from campaign_service.netlife import routes as netlife
 from campaign_service.settings import Settings
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
@@ -45,11 +47,12 @@ def create_app(settings: Settings) -> FastAPI:
             recipients.router,
             stats.router,
             suppressions.router,
+            netlife.router,
             jobs_router("/api/v2/jobs/{tenant_id}"),
         ],
         consumers=CONSUMERS,
-        jobs=(*scheduler.JOBS, *import_job.JOBS),
-        schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES),
+        jobs=(*scheduler.JOBS, *import_job.JOBS, *netlife_job.JOBS),
+        schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES, *netlife_job.SCHEDULES),
         background=[message_worker.run, scheduler.run, sender.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import cast
+from typing import Annotated, cast
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from campaign_service.netlife.config import check_address
 from campaign_service.rendering import Site
 from shared.config import CommonConfig, load_settings
 from shared.web import Runtime
@@ -23,6 +24,9 @@ class Settings(CommonConfig):
     send_window: int = Field(default=25, ge=1, le=500)
     send_retry_seconds: float = Field(default=60.0, gt=0)
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
+    netlife_portals: dict[str, Annotated[str, AfterValidator(check_address)]] = Field(default_factory=dict)
+    """Photo portals beside the known ones: name to API address, as JSON."""
+    netlife_keep_days: int = Field(default=30, ge=1)
 
     @property
     def from_email(self) -> str:

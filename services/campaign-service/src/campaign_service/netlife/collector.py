@@ -10,8 +10,8 @@ from campaign_service.netlife.config import hash8
 from campaign_service.netlife.contacts import PortalContact
 from campaign_service.netlife.envelopes import Row, id_of, text_of
 from campaign_service.netlife.errors import PortalError, PortalRefusedError
-from campaign_service.netlife.jobs import collect_job
 from campaign_service.netlife.model import Collection, CollectOptions, ShopJob
+from campaign_service.netlife.subjects import collect_job
 from campaign_service.netlife.tasks import all_of
 from shared.utils import logger
 

@@ -11,7 +11,7 @@ class PortalError(Exception):
     exit_code: ClassVar[int] = 20
 
 
-class PortalContractError(PortalError):
+class PortalContractError(PortalError, ValueError):
     """What we were asked for, or what the portal answered, is not what was agreed: no use to try again."""
 
     exit_code = 10
