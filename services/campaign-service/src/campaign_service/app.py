@@ -11,12 +11,13 @@ from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
+from campaign_service.intake import server as intake
 from campaign_service.messages import mail_server
 from campaign_service.messages import routes as messages
 from campaign_service.messages import worker as message_worker
-from campaign_service.sending import worker as sender
 from campaign_service.netlife import job as netlife_job
 from campaign_service.netlife import routes as netlife
+from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
@@ -53,6 +54,6 @@ def create_app(settings: Settings) -> FastAPI:
         consumers=CONSUMERS,
         jobs=(*scheduler.JOBS, *import_job.JOBS, *netlife_job.JOBS),
         schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES, *netlife_job.SCHEDULES),
-        background=[message_worker.run, scheduler.run, sender.run],
+        background=[message_worker.run, scheduler.run, sender.run, intake.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )

@@ -23,6 +23,8 @@ class Settings(CommonConfig):
     send_lease_seconds: int = Field(default=30, ge=1, le=3600)
     send_window: int = Field(default=25, ge=1, le=500)
     send_retry_seconds: float = Field(default=60.0, gt=0)
+    intake_smtp_host: str = ""
+    intake_smtp_port: int = Field(default=0, ge=0, le=65535)
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
     netlife_portals: dict[str, Annotated[str, AfterValidator(check_address)]] = Field(default_factory=dict)
     """Photo portals beside the known ones: name to API address, as JSON."""

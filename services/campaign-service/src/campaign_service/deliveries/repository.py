@@ -194,7 +194,7 @@ async def soft_streaks(tx: Tx, tenant_id: UUID, contact_ids: Iterable[UUID], lea
     return [row["contact_id"] for row in rows]
 
 
-Source = Literal["powermta", "mailwizz"]
+Source = Literal["powermta", "mailwizz", "mail"]
 
 
 async def add_issues(

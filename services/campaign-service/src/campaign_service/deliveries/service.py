@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,13 @@ from campaign_service.deliveries import repository
 from campaign_service.deliveries.mailwizz import MailWizzEvent, parse_payload
 from campaign_service.deliveries.merge import contributions, merge
 from campaign_service.deliveries.powermta import parse_batch
-from campaign_service.deliveries.repository import LockedRecipient, Placed, RecipientChange, RecipientKey
+from campaign_service.deliveries.repository import (
+    LockedRecipient,
+    Placed,
+    RecipientChange,
+    RecipientKey,
+    Source,
+)
 from campaign_service.deliveries.rows import DeliveryRow, RowIssue
 from campaign_service.settings import site_of
 from campaign_service.stats import repository as stats
@@ -54,19 +60,35 @@ class Inbound:
 async def apply_powermta(tx: Tx, runtime: Runtime, body: str, inbound: Inbound) -> Applied:
     """Apply accounting rows. Raises `UnreadableBatchError` when the body as a whole makes no sense."""
     batch = parse_batch(body, inbound.received_at)
-    result = Applied(rejected=len(batch.issues), ignored=batch.ignored)
-    if batch.issues:
-        await repository.add_issues(tx, tx.tenant, "powermta", batch.issues, inbound.id, inbound.received_at)
-    distinct = {row.dedupe_key: row for row in batch.rows}
-    result.repeated = len(batch.rows) - len(distinct)
-    rows = list(distinct.values())
-    for start in range(0, len(rows), _BATCH):
-        await _apply(tx, runtime, rows[start : start + _BATCH], inbound, result)
+    await keep_issues(tx, "powermta", batch.issues, inbound)
+    applied = await apply_rows(tx, runtime, batch.rows, inbound, "powermta")
+    return replace(applied, rejected=len(batch.issues), ignored=batch.ignored)
+
+
+async def keep_issues(tx: Tx, source: Source, issues: Sequence[RowIssue], inbound: Inbound) -> None:
+    """Keep what could not be applied, for the tenant to look at."""
+    if issues:
+        await repository.add_issues(tx, tx.tenant, source, issues, inbound.id, inbound.received_at)
+
+
+async def apply_rows(
+    tx: Tx, runtime: Runtime, rows: Sequence[DeliveryRow], inbound: Inbound, source: Source
+) -> Applied:
+    """Apply rows to the mails they speak of; one that was applied before changes nothing."""
+    distinct = list({row.dedupe_key: row for row in rows}.values())
+    result = Applied(repeated=len(rows) - len(distinct))
+    for start in range(0, len(distinct), _BATCH):
+        await _apply(tx, runtime, distinct[start : start + _BATCH], inbound, source, result)
     return result
 
 
 async def _apply(
-    tx: Tx, runtime: Runtime, rows: Sequence[DeliveryRow], inbound: Inbound, result: Applied
+    tx: Tx,
+    runtime: Runtime,
+    rows: Sequence[DeliveryRow],
+    inbound: Inbound,
+    source: Source,
+    result: Applied,
 ) -> None:
     tenant_id = tx.tenant
     placed, locked = await _place(tx, runtime, rows)
@@ -74,7 +96,7 @@ async def _apply(
     missing = [row for row in rows if row.dedupe_key not in found]
     if missing:
         issues = [_unmatched(row) for row in missing]
-        await repository.add_issues(tx, tenant_id, "powermta", issues, inbound.id, inbound.received_at)
+        await keep_issues(tx, source, issues, inbound)
         result.unmatched += len(missing)
     if not placed:
         return
@@ -84,7 +106,7 @@ async def _apply(
     result.applied += len(fresh)
     if fresh:
         await _change_recipients(tx, runtime, fresh, locked)
-        await _suppress(tx, fresh, runtime.clock.now())
+        await _suppress(tx, fresh, source, runtime.clock.now())
 
 
 def _unmatched(row: DeliveryRow) -> RowIssue:
@@ -201,7 +223,7 @@ def _event(
     return None
 
 
-async def _suppress(tx: Tx, fresh: Sequence[Placed], now: datetime) -> None:
+async def _suppress(tx: Tx, fresh: Sequence[Placed], source: Source, now: datetime) -> None:
     """Dead addresses and complainers get no more mail, nor do addresses that keep bouncing softly."""
     reasons: dict[UUID, tuple[str, str]] = {}
     soft: set[UUID] = set()
@@ -219,7 +241,7 @@ async def _suppress(tx: Tx, fresh: Sequence[Placed], now: datetime) -> None:
         return
     addresses = await repository.addresses_of(tx, tx.tenant, reasons)
     rows = [
-        NewSuppression(address=address, reason=reason, detail=detail[:500] or None, source="powermta")
+        NewSuppression(address=address, reason=reason, detail=detail[:500] or None, source=source)
         for contact_id, address in sorted(addresses.items())
         for reason, detail in [reasons[contact_id]]
     ]
