@@ -337,6 +337,27 @@ async def test_a_requested_mail_is_from_whom_the_service_names(
     assert mail["Subject"] == "Vallon : e-mail de test"
 
 
+async def test_a_requested_mail_may_have_words_of_its_own(
+    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        for key, content in (
+            ("own", {"subject": "For {{ name }}", "text": "Hi {{ name }}", "html": "<p>Hi {{ name }}</p>"}),
+            ("empty", {"subject": "Nothing to say"}),
+        ):
+            event = requested(tenant_a, "", key)
+            event.data["content"] = content
+            await app.state.runtime.events.publish(tx, event)
+    await until(lambda: bool(mailbox.mails))
+    [mail] = mailbox.mails
+    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    assert mail["Subject"] == "For Anna <3"
+    assert html.get_content().strip() == "<p>Hi Anna &lt;3</p>"
+    assert text.get_content().strip() == "Hi Anna <3"
+
+
 async def test_requests_with_one_key_are_sent_once(
     app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
 ) -> None:

@@ -157,8 +157,19 @@ class Sender(EventData):
     reply_to: str | None = None
 
 
+class OwnContent(EventData):
+    """What a message says that follows no template; at least one of `html` and `text`."""
+
+    subject: str
+    html: str | None = None
+    text: str | None = None
+
+
 class MessageRequested(EventData):
-    """Ask campaign-service to send one message. The same `idempotency_key` of a tenant is sent once."""
+    """Ask campaign-service to send one message. The same `idempotency_key` of a tenant is sent once.
+
+    `template` is '' for a message with `content` of its own.
+    """
 
     template: str
     recipient: Recipient
@@ -166,6 +177,7 @@ class MessageRequested(EventData):
     idempotency_key: str = Field(min_length=1)
     channel: Literal["email", "sms"] = "email"
     sender: Sender | None = None
+    content: OwnContent | None = None
 
 
 class CodeFact(EventData):

@@ -7,12 +7,12 @@ from uuid import UUID
 import pydantic
 
 from campaign_service.messages import service
-from campaign_service.messages.schemas import From, To
+from campaign_service.messages.schemas import From, MessageIn, To
 from campaign_service.templates import repository as templates
 from shared.database import Tx
 from shared.errors import AppError, PermanentError
 from shared.events import Consumer, MessageContext
-from shared.events.catalog import MessageRequested, Sender
+from shared.events.catalog import MessageRequested, OwnContent, Sender
 
 
 async def requested(context: MessageContext) -> None:
@@ -29,7 +29,7 @@ async def requested(context: MessageContext) -> None:
     sender = _sender(wanted.sender or Sender())
     tx = context.tx
     try:
-        chosen = await _template(tx, tx.tenant, wanted.template, to.language)
+        chosen = _own(wanted.content, to) or await _template(tx, tx.tenant, wanted.template, to.language)
         await service.enqueue(
             tx,
             context.runtime,
@@ -51,6 +51,17 @@ def _sender(sender: Sender) -> dict[str, str]:
     except pydantic.ValidationError as error:
         raise PermanentError(f"the sender cannot be written: {error.errors()[0]['msg']}") from error
     return given.model_dump(exclude_none=True)
+
+
+def _own(content: OwnContent | None, to: To) -> service.Chosen | None:
+    """A message of the asking service's own words, under the rules for those of clients."""
+    if content is None:
+        return None
+    try:
+        given = MessageIn(to=to, subject=content.subject, html=content.html, text=content.text)
+    except pydantic.ValidationError as error:
+        raise PermanentError(f"the content cannot be sent: {error.errors()[0]['msg']}") from error
+    return service.own_content(given)
 
 
 async def _template(tx: Tx, tenant_id: UUID, name: str, language: str | None) -> service.Chosen:

@@ -70,9 +70,14 @@ async def submit(tx: Tx, rt: Runtime, tenant_id: UUID, user_id: UUID, body: Mess
 
 async def _chosen(tx: Tx, tenant_id: UUID, body: MessageIn) -> Chosen:
     if body.template_id is None:
-        assert body.subject is not None
-        return Chosen(Content(body.subject, body.html or "", body.text), body.to.language)
+        return own_content(body)
     return await tenant_template(tx, tenant_id, body.template_id, body.to.language)
+
+
+def own_content(body: MessageIn) -> Chosen:
+    """What a message says that follows no template."""
+    assert body.subject is not None, "such a message has a subject"
+    return Chosen(Content(body.subject, body.html or "", body.text), body.to.language)
 
 
 async def tenant_template(tx: Tx, tenant_id: UUID, template_id: UUID, language: str | None) -> Chosen:
