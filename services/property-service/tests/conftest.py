@@ -13,9 +13,11 @@ from fastapi import FastAPI
 from property_service.app import create_app
 from property_service.settings import Settings
 from shared.database import SimpleDatabase
-from shared.testing import TokenMint
+from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
 from shared.testing.plugin import OpenDatabase
+
+from .integration.reports_kit import NOON, Agency
 
 
 @pytest.fixture
@@ -45,3 +47,16 @@ async def client(app: FastAPI, db: SimpleDatabase, mint: TokenMint) -> AsyncIter
 def headers(mint: TokenMint, tenant_a: UUID) -> dict[str, str]:
     """The owner of tenant A."""
     return mint.headers(tenant_a)
+
+
+@pytest.fixture
+async def agency(
+    settings: Settings, db: SimpleDatabase, mint: TokenMint, tenant_a: UUID
+) -> AsyncIterator[Agency]:
+    """A tenant whose jobs run when the test says so, on a clock that the test moves."""
+    app = create_app(settings.model_copy(update={"service_role": "api"}))
+    clock = FakeClock(NOON)
+    async with service_client(app, db, mint, clock) as http:
+        # What is published stays in the outbox, where the tests look.
+        await app.state.runtime.events._relay.stop()
+        yield Agency(app, http, db, clock, mint, tenant_a)

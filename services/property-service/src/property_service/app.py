@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from property_service.admin import routes as admin
+from property_service.assignments import routes as assignments
+from property_service.clients import routes as clients
+from property_service.daily import job as daily_job
+from property_service.daily import routes as daily
+from property_service.processing import job as processing_job
+from property_service.processing import routes as processing
+from property_service.reports import consumers as report_consumers
+from property_service.reports import routes as reports
 from property_service.settings import Settings
 from shared.web import create_service_app
 
@@ -12,4 +21,18 @@ NAME = "property-service"
 
 def create_app(settings: Settings) -> FastAPI:
     """The app, not yet started."""
-    return create_service_app(name=NAME, config=settings, routers=[])
+    return create_service_app(
+        name=NAME,
+        config=settings,
+        routers=[
+            clients.router,
+            assignments.router,
+            processing.router,
+            daily.router,
+            reports.router,
+            admin.router,
+        ],
+        consumers=report_consumers.CONSUMERS,
+        jobs=(*processing_job.specs(settings), *daily_job.JOBS),
+        schedules=daily_job.SCHEDULES,
+    )

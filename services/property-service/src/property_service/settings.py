@@ -19,6 +19,11 @@ class Settings(CommonConfig):
     default_addresses_per_report: int = Field(default=10, ge=1)
     max_job_retries: int = Field(default=3, ge=1)
     job_cleanup_days: int = Field(default=7, ge=0)
+    job_retry_delay_hours: float = Field(default=1.0, gt=0)
+    daily_hour: int = Field(default=9, ge=0, le=23)
+    """Local hour of the client from which the day's work is done."""
+    cto_email: str = ""
+    """Gets the alerts of tenants that named nobody."""
 
 
 def settings_of(runtime: Runtime) -> Settings:

@@ -63,9 +63,9 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254),
 Telephone = Annotated[str, StringConstraints(max_length=40), AfterValidator(_telephone)]
 SendDay = Annotated[int, Field(ge=1, le=31, description="The last day of a shorter month stands for it")]
 PerReport = Annotated[
-    int | None,
+    Annotated[int, Field(ge=1, le=1000)] | None,
     BeforeValidator(_none_for_zero),
-    Field(ge=1, le=1000, description="0 and null mean the default of the installation"),
+    Field(description="0 and null mean the default of the installation"),
 ]
 Cities = Annotated[list[UUID], Field(max_length=_MAX_CITIES), AfterValidator(_different)]
 PropertyTypes = Annotated[list[PropertyType], AfterValidator(_different)]

@@ -1,0 +1,81 @@
+"""Jobs that serve clients, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from property_service.processing import service
+from property_service.processing.schemas import (
+    AddIn,
+    CleanedOut,
+    JobStatusOut,
+    Order,
+    ProcessIn,
+    RetriedOut,
+    Started,
+)
+from property_service.settings import settings_of
+from shared.models.responses import ApiResponse, error_responses, success_response
+from shared.web import CurrentUser, OperatorUser, ReadTx, RuntimeDep, TenantTx
+
+router = APIRouter(prefix="/api", tags=["processing"])
+
+Days = Annotated[
+    int | None, Query(ge=0, le=3650, description="Of jobs that ended; the default is JOB_CLEANUP_DAYS, 7")
+]
+
+
+@router.post("/process-client", responses=error_responses(401, 403, 404, 422))
+async def process_client(
+    body: ProcessIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
+) -> ApiResponse[Started]:
+    """Assign a report's addresses to a client, in a job; while one is active, that one is the answer."""
+    order = Order(client_id=body.client_id)
+    started = await service.start(tx, rt, order, f"user:{user.user_id}", "Processing started")
+    return success_response(started, started.message)
+
+
+@router.post("/add-addresses", responses=error_responses(401, 403, 404, 422))
+async def add_addresses(
+    body: AddIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
+) -> ApiResponse[Started]:
+    """Assign further addresses to a client, in a job; while one is active, that one is the answer."""
+    order = Order(client_id=body.client_id, count=body.count)
+    message = "Adding addresses" if body.count is None else f"Adding {body.count} addresses"
+    started = await service.start(tx, rt, order, f"user:{user.user_id}", message)
+    return success_response(started, started.message)
+
+
+@router.get("/job-status/{job_id}", responses=error_responses(401, 404, 422))
+async def job_status(job_id: UUID, user: CurrentUser, tx: ReadTx) -> ApiResponse[JobStatusOut]:
+    """How far a job is, what it came to, and why it failed."""
+    return success_response(await service.status(tx, job_id))
+
+
+@router.post("/process-retry-queue", responses=error_responses(401, 403, 422))
+async def process_retry_queue(
+    user: OperatorUser,
+    rt: RuntimeDep,
+    force: Annotated[bool, Query(description="Also those whose next attempt is later")] = False,
+) -> ApiResponse[RetriedOut]:
+    """Run the jobs whose next attempt is due, and wait up to 20 seconds for their end.
+
+    They run by themselves too; this is for those who want to see it happen, or not to wait (`force`).
+    """
+    done = await service.retry(rt, user.tenant_id, force=force)
+    return success_response(done, f"Processed {done.processed} jobs, {done.failed} failed")
+
+
+@router.post("/cleanup-jobs", responses=error_responses(401, 403, 422))
+async def cleanup_jobs(
+    user: OperatorUser, tx: TenantTx, rt: RuntimeDep, older_than_days: Days = None
+) -> ApiResponse[CleanedOut]:
+    """Delete jobs that ended so many days ago."""
+    days = settings_of(rt).job_cleanup_days if older_than_days is None else older_than_days
+    cleaned = await service.clean_up(tx, rt, days)
+    return success_response(
+        CleanedOut(cleaned_jobs=cleaned), f"Cleaned {cleaned} jobs older than {days} days"
+    )
