@@ -83,10 +83,18 @@ async def kill(process: subprocess.Popen[bytes]) -> None:
 async def settled(kit: Kit, campaign: UUID) -> Counter[str]:
     """The states when the database has finished what the dead process had begun."""
     before: Counter[str] | None = None
-    while before != (now := await states(kit, campaign)):
-        before = now
+    while await _at_work(kit) or before != (now := await states(kit, campaign)):
+        before = await states(kit, campaign)
         await asyncio.sleep(0.3)
     return now
+
+
+async def _at_work(kit: Kit) -> bool:
+    rows = await kit.fetch(
+        """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+           AND usename = current_user AND state <> 'idle'"""
+    )
+    return bool(rows)
 
 
 async def finish(kit: Kit, campaign: UUID, dsn: str, folder: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sys
 
 import asyncpg
 
-from shared.database.setup import migrate, status
+from shared.database.setup import migrate, status, warning
 from shared.errors import ConfigurationError
 
 
@@ -27,6 +27,8 @@ def main() -> int:
         return 2
     try:
         files = asyncio.run(status(dsn) if arguments.check else migrate(dsn, secret))
+        if found := asyncio.run(warning(dsn)):
+            print(found, file=sys.stderr)
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2

@@ -54,6 +54,26 @@ async def migrate(admin_dsn: str, role_secret: str, *, only: set[str] | None = N
         await connection.close()
 
 
+async def knows_letters(connection: asyncpg.Connection[asyncpg.Record]) -> bool:
+    """Whether the database is UTF-8 and folds the case of all letters, as searching for names needs."""
+    known: bool = await connection.fetchval("SELECT getdatabaseencoding() = 'UTF8' AND lower('É') = 'é'")
+    return known
+
+
+async def warning(admin_dsn: str) -> str | None:
+    """What an operator should know about the database, though it works all the same."""
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        if await knows_letters(connection):
+            return None
+        return (
+            "This database is not UTF-8 with a Unicode LC_CTYPE (such as C.UTF-8): "
+            "searching will tell É from é. Create it with ENCODING 'UTF8' LOCALE 'C.UTF-8'."
+        )
+    finally:
+        await connection.close()
+
+
 async def status(admin_dsn: str) -> dict[str, list[str]]:
     """Schema to the names of the files that have not run."""
     connection = await asyncpg.connect(admin_dsn)

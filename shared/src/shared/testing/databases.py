@@ -13,9 +13,12 @@ import asyncpg
 from shared.config import DatabaseConfig
 from shared.database import SimpleDatabase
 from shared.database.roles import runtime_dsn, with_database
-from shared.database.setup import migrate, plan
+from shared.database.setup import knows_letters, migrate, plan
 
 ROLE_SECRET = "role secret of the tests"  # noqa: S105  # only for throw-away servers
+
+# For servers whose own default is the bare C locale, as in some container images.
+_UNICODE = "TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
 
 
 def admin_dsn() -> str:
@@ -44,7 +47,8 @@ async def ensure_template() -> str:
         done = await connection.fetchval("SELECT datistemplate FROM pg_database WHERE datname = $1", name)
         if not done:
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}"')
-            await connection.execute(f'CREATE DATABASE "{name}"')
+            locale = "" if await knows_letters(connection) else _UNICODE
+            await connection.execute(f'CREATE DATABASE "{name}" {locale}')
             await migrate(with_database(admin_dsn(), name), ROLE_SECRET)
             await connection.execute(f'ALTER DATABASE "{name}" IS_TEMPLATE true ALLOW_CONNECTIONS false')
     finally:
