@@ -9,7 +9,14 @@ from demo.client import wait_for
 from demo.story import DemoError, Source, Story
 
 _TOKEN = re.compile(r"#token=([A-Za-z0-9._~-]+)")
-_REQUESTS_NEEDED = 300
+_REQUESTS_NEEDED = 400
+PROGRAMS = 8
+SOURCES = (
+    ("powermta", "PowerMTA, Lyon"),
+    ("mailwizz", "MailWizz"),
+    ("make", "Make scenario"),
+    ("fienta", "Fienta"),
+)
 
 
 def sign_up(story: Story) -> None:
@@ -67,10 +74,19 @@ def verification_token(text: str) -> str:
     return found[1]
 
 
+def create_programs(story: Story) -> None:
+    """API keys for the programs that hand out codes. Keys are made only just after signing in."""
+    story.report.step("API keys for the ticket shop's programs")
+    for number in range(PROGRAMS):
+        made = story.gateway.post("/api-keys", {"name": f"Box office {number + 1}", "scopes": ["write"]})
+        story.programs.append(story.gateway.program(story.tenant, made["key"]))
+    story.report.say(f"{PROGRAMS} keys with the scope write, each shown once")
+
+
 def create_sources(story: Story) -> None:
-    """One webhook source each for PowerMTA and MailWizz."""
-    story.report.step("Webhook sources for PowerMTA and MailWizz")
-    for kind, name in (("powermta", "PowerMTA, Lyon"), ("mailwizz", "MailWizz")):
+    """A webhook source for each system that reports to us."""
+    story.report.step("Webhook sources for PowerMTA, MailWizz, Make and Fienta")
+    for kind, name in SOURCES:
         created = story.gateway.post("/webhook-sources", {"name": name, "type": kind})
         story.sources[kind] = Source(created["id"], created["token"], created["url"])
         story.report.say(f"{name}: token …{created['token_hint']}, shown once")

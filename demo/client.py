@@ -70,6 +70,13 @@ class Gateway:
         self.tenant_id = tenant_id
         self._http.headers["Authorization"] = f"Bearer {token}"
 
+    def program(self, tenant_id: str, key: str) -> Gateway:
+        """Another caller of the same door, with an API key of the tenant."""
+        program = Gateway(str(self._http.base_url))
+        program.tenant_id = tenant_id
+        program._http.headers["X-API-Key"] = key
+        return program
+
     @property
     def authorization(self) -> str:
         """The header's value once signed in."""

@@ -1,26 +1,31 @@
-"""`python3 run.py demo`: the product played through its public door on a real file, each figure checked."""
+"""`python3 run.py demo`: the product played through its public door on real files, each figure checked."""
 
 from __future__ import annotations
 
 import secrets
 import sys
+from contextlib import closing
 from typing import TextIO
 
 import httpx
 
-from demo.account import create_sources, sign_up
+from demo.account import create_programs, create_sources, sign_up
 from demo.campaign import create_campaign, send
 from demo.client import ApiError, Gateway, MailCatcher, TooLateError
+from demo.codes import allocate, generate, import_codes
 from demo.contacts import make_contacts
 from demo.feedback import report_deliveries
 from demo.figures import check_figures
 from demo.importing import create_tags, import_again, import_contacts
+from demo.links import follow_links
+from demo.orders import post_orders, repair_an_order
 from demo.report import Report
 from demo.story import DemoError, Story
 from demo.visits import visit
 
 PARTS = (
     sign_up,
+    create_programs,
     create_sources,
     create_tags,
     import_contacts,
@@ -30,6 +35,12 @@ PARTS = (
     report_deliveries,
     visit,
     check_figures,
+    import_codes,
+    generate,
+    allocate,
+    follow_links,
+    post_orders,
+    repair_an_order,
 )
 
 
@@ -55,8 +66,9 @@ def run(
     try:
         with Gateway(gateway_url) as gateway, MailCatcher(mailcatcher_url) as mails:
             story = Story(gateway, mails, report, make_contacts(rows), run=secrets.token_hex(5))
-            for part in PARTS:
-                part(story)
+            with closing(story):
+                for part in PARTS:
+                    part(story)
     except (ApiError, TooLateError, DemoError, httpx.HTTPError) as error:
         report.say(f"The demo stops here: {error}")
         report.summary()

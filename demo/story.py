@@ -52,6 +52,16 @@ class Story:
     audience: list[Person] = field(default_factory=list)
     received: list[Envelope] = field(default_factory=list)
     delivered: list[Envelope] = field(default_factory=list)
+    programs: list[Gateway] = field(default_factory=list)
+
+    def close(self) -> None:
+        for program in self.programs:
+            program.close()
+
+    @property
+    def shop(self) -> Gateway:
+        """The ticket shop's own program: it calls with an API key."""
+        return self.programs[0]
 
     @property
     def tenant(self) -> str:
@@ -70,12 +80,14 @@ class Story:
         return Mail.parse(self.mails.content(envelope.number))
 
     def post_webhook(self, kind: str, body: str, content_type: str) -> dict[str, Any]:
-        """Post to a source, PowerMTA with its token in a header, others by their own address."""
+        """Post to a source, PowerMTA and Make with the token in a header, others by their own address."""
         source = self.sources[kind]
         headers = {"Content-Type": content_type}
         path = f"/hooks/{source.token}"
         if kind == "powermta":
             path, headers["X-Webhook-Token"] = "/api/v2/webhooks/powermta", source.token
+        if kind == "make":
+            path, headers["x-make-token"] = "/integrations/make/webhook", source.token
         response = self.gateway.send_unsigned("POST", path, content=body.encode(), headers=headers)
         answer: dict[str, Any] = response.json()["data"]
         return answer

@@ -7,10 +7,13 @@ import io
 import json
 from datetime import UTC, datetime
 
+from python_calamine import CalamineWorkbook
+
 from demo import powermta
 from demo.contacts import COLUMNS, make_contacts
 from demo.mail import Envelope
 from demo.report import Report
+from demo.workbook import make_workbook
 
 MAIL = Envelope(
     1, "b-ref@mail.example", "ada@example.com", "ref", "Hello", datetime(2026, 5, 1, 8, 0, 0, 500, UTC)
@@ -43,6 +46,15 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def test_workbook_says_which_lines_are_bad() -> None:
+    file = make_workbook(100)
+    with CalamineWorkbook.from_filelike(io.BytesIO(file.content)) as workbook:
+        lines = dict(enumerate(workbook.get_sheet_by_index(0).to_python(), start=1))
+    assert len(lines) == file.rows + 1
+    assert [lines[line][0] for line in sorted(file.rejections)][:2] == ["", "SPRING 10"]
+    assert {lines[line][0] for line in lines.keys() - file.rejections.keys() - {1}} == set(file.codes)
 
 
 def test_wrong_figure_is_said_and_fails_the_demo() -> None:
