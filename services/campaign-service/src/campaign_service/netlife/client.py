@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-import aiohttp
-
 from campaign_service.netlife.config import (
     ACTIVITY_CONFIG,
     API_ENDPOINTS,
@@ -29,7 +27,7 @@ from campaign_service.netlife.envelopes import (
     text_of,
 )
 from campaign_service.netlife.errors import PortalContractError, PortalError
-from campaign_service.netlife.http import Answer, PortalHttp, Sleep
+from campaign_service.netlife.http import Answer, PortalHttp, Sleep, basic_credentials
 from campaign_service.netlife.mapping import map_subjects
 from campaign_service.netlife.memo import Memo
 from campaign_service.netlife.stats import PortalStats
@@ -60,9 +58,9 @@ class NetlifeAPIClient:
         self.performance = performance
         self._access_key_path = access_key_path
         self.stats = PortalStats(portal_name, brand_of(portal_name))
-        auth = aiohttp.BasicAuth(username, password, "utf-8")
+        login = basic_credentials(username, password)
         address = check_address(base_url)
-        self._http = PortalHttp(address, auth, performance, self.stats, ca_file=ca_file, sleep=sleep)
+        self._http = PortalHttp(address, login, performance, self.stats, ca_file=ca_file, sleep=sleep)
         self._job_details_cache: Memo[Row] = Memo()
         self._buyers_cache: Memo[list[Row]] = Memo()
         self._non_buyers_cache: Memo[list[Row]] = Memo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
 import json
 import random
@@ -50,7 +51,7 @@ class PortalHttp:
     def __init__(
         self,
         base_url: str,
-        auth: aiohttp.BasicAuth,
+        authorization: str,
         performance: Performance,
         stats: PortalStats,
         *,
@@ -58,7 +59,7 @@ class PortalHttp:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.base = URL(base_url)
-        self._auth = auth
+        self._authorization = authorization
         self._performance = performance
         self._stats = stats
         self._ca_file = ca_file
@@ -167,12 +168,22 @@ class PortalHttp:
             if self._ca_file is not None:
                 context.load_verify_locations(self._ca_file)
             self._session = aiohttp.ClientSession(
-                auth=self._auth,
                 connector=aiohttp.TCPConnector(limit=self._performance.max_concurrent_jobs, ssl=context),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept": "application/json", "User-Agent": "Tidings"},
+                headers={
+                    "Accept": "application/json",
+                    "Authorization": self._authorization,
+                    "User-Agent": "Tidings",
+                },
             )
         return self._session
+
+
+def basic_credentials(username: str, password: str) -> str:
+    """The Authorization header of RFC 7617. Raises PortalContractError for a user name with a colon."""
+    if ":" in username:
+        raise PortalContractError("a portal's user name has no colon")
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _parse(body: bytes) -> Any:
