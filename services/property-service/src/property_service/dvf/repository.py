@@ -22,7 +22,8 @@ CREATE TEMPORARY TABLE dvf_row (
     unit bigint NOT NULL, part bigint NOT NULL, kind smallint NOT NULL, city text COLLATE "C" NOT NULL,
     parcel text COLLATE "C" NOT NULL, lots text COLLATE "C" NOT NULL, number integer, suffix text COLLATE "C",
     is_fictitious boolean NOT NULL, street text COLLATE "C", street_key text COLLATE "C",
-    postal text COLLATE "C", surface integer, rooms integer, land integer, latitude double precision, longitude double precision
+    postal text COLLATE "C", surface integer, rooms integer, land integer,
+    latitude double precision, longitude double precision
 ) ON COMMIT DROP"""
 
 # Communes of one deal belong together unless several of them have buildings: then they are several deals that
@@ -42,8 +43,8 @@ WITH several AS (
 UPDATE dvf_row r SET mutation = t.target FROM target t
 WHERE r.mutation = t.mutation AND t.target <> t.mutation"""
 
-# One row a unit (`unit` is 0 for rows that are no building). A unit's rows repeat for each kind of land use, so
-# rows that differ in that alone are one unit; rows alike in everything are as many units. A mutation without
+# One row a unit (`unit` is 0 for rows that are no building). A unit's rows repeat for each kind of land use,
+# so rows that differ in that alone are one unit; rows alike in everything are as many units. A mutation without
 # units is one row, the most telling of its rows.
 _UNITS = """
 CREATE TEMPORARY TABLE dvf_unit ON COMMIT DROP AS

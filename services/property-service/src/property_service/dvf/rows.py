@@ -124,15 +124,16 @@ class Converter:
 
     def _raw(self, cells: Cells) -> str:
         (disposition, sold, kind_of_sale, value, number, suffix, street_kind, street, postal, name,
-         department, commune, prefix, section, plan, lot1, lot2, lot3, lot4, lot5, kind, surface, rooms, culture, special,
-         land) = cells  # fmt: skip
+         department, commune, prefix, section, plan, lot1, lot2, lot3, lot4, lot5, kind, surface, rooms,
+         culture, special, land) = cells  # fmt: skip
         code = insee_code(department, commune)
         postal = postal_code(postal)
         self.communes.note(code, name, postal)
         return _line(
             _deal(sold, kind_of_sale, disposition, value, code), code, parcel(code, prefix, section, plan),
             _lots(lot1, lot2, lot3, lot4, lot5), kind,
-            _address(number, suffix, street_name(street_kind, street)), postal, surface, rooms, (culture, special, land), land, "", "",
+            _address(number, suffix, street_name(street_kind, street)), postal, surface, rooms,
+            (culture, special, land), land, "", "",
         )  # fmt: skip
 
 

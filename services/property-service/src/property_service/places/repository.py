@@ -50,6 +50,19 @@ async def sale_codes(tx: Tx, city_ids: Sequence[UUID]) -> list[str]:
     return [row["code"] for row in rows]
 
 
+async def resolve(tx: Tx, cities: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The values of `sale.city_code` for cities given by INSEE code or id, and those that there are not."""
+    rows = await tx.fetch(
+        """SELECT given, c.id FROM unnest($1::text[]) AS given
+           LEFT JOIN city c ON c.code = upper(given)
+               OR c.id = CASE
+                   WHEN given ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN given::uuid END""",
+        list(cities),
+    )
+    unknown = [row["given"] for row in rows if row["id"] is None]
+    return await sale_codes(tx, [row["id"] for row in rows if row["id"]]), unknown
+
+
 async def get(tx: Tx, code: str) -> dict[str, Any] | None:
     row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM city c WHERE c.code = $1", code)
     return dict(row) if row else None
