@@ -211,9 +211,12 @@ async def test_a_large_batch_is_applied_in_one_go(kit: Kit) -> None:
     assert await kit.counts(campaign_id) == {"sent": 6000, "delivered": 6000}
 
 
-async def test_a_body_that_is_nothing_goes_to_the_dead_letters(kit: Kit) -> None:
+async def test_a_body_that_is_nothing_goes_to_the_dead_letters_and_the_history(kit: Kit) -> None:
     assert isinstance(await kit.webhook("powermta", "[{"), GiveUp)
     assert isinstance(await kit.webhook("mailwizz", "not json"), GiveUp)
+    failures = [failure["data"] for failure in await kit.published("webhook.processing.failed.v1")]
+    assert [failure["consumer"] for failure in failures] == ["powermta-webhooks", "mailwizz-webhooks"]
+    assert {failure["error"] for failure in failures} == {"the body is not valid JSON"}
 
 
 def mailwizz(kit: Kit, kind: str, email: str, campaign: str, **event: str) -> dict[str, Any]:

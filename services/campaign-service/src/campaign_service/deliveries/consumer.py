@@ -9,6 +9,7 @@ from campaign_service.deliveries.service import Applied, Inbound
 from shared.errors import PermanentError
 from shared.events import Consumer, MessageContext
 from shared.events.catalog import WebhookReceived
+from shared.events.webhooks import telling_of_failures
 from shared.utils import logger
 
 
@@ -48,6 +49,6 @@ def _log(source: str, inbound: Inbound, result: Applied) -> None:
 
 
 CONSUMERS = (
-    Consumer("powermta-webhooks", ("webhook.powermta.received.v1",), powermta),
-    Consumer("mailwizz-webhooks", ("webhook.mailwizz.received.v1",), mailwizz),
+    Consumer("powermta-webhooks", ("webhook.powermta.received.v1",), telling_of_failures(powermta)),
+    Consumer("mailwizz-webhooks", ("webhook.mailwizz.received.v1",), telling_of_failures(mailwizz)),
 )
