@@ -17,6 +17,7 @@ from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
 from shared.testing.plugin import OpenDatabase
 
+from .integration.clients_kit import Clients, add_city
 from .integration.reports_kit import NOON, Agency
 
 
@@ -51,7 +52,7 @@ def headers(mint: TokenMint, tenant_a: UUID) -> dict[str, str]:
 
 @pytest.fixture
 async def agency(
-    settings: Settings, db: SimpleDatabase, mint: TokenMint, tenant_a: UUID
+    settings: Settings, db: SimpleDatabase, mint: TokenMint, tenant_a: UUID, database_dsn: str
 ) -> AsyncIterator[Agency]:
     """A tenant whose jobs run when the test says so, on a clock that the test moves."""
     app = create_app(settings.model_copy(update={"service_role": "api"}))
@@ -59,4 +60,13 @@ async def agency(
     async with service_client(app, db, mint, clock) as http:
         # What is published stays in the outbox, where the tests look.
         await app.state.runtime.events._relay.stop()
-        yield Agency(app, http, db, clock, mint, tenant_a)
+        yield Agency(app, http, db, clock, mint, tenant_a, database_dsn)
+
+
+@pytest.fixture
+async def clients(
+    client: httpx.AsyncClient, app: FastAPI, db: SimpleDatabase, headers: dict[str, str], tenant_a: UUID
+) -> Clients:
+    """Tenant A's clients; there is a city to choose."""
+    city_id = await add_city(db, "01053", "Bourg-en-Bresse")
+    return Clients(client, headers, app.state.runtime, tenant_a, city_id)

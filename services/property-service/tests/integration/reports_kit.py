@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 from fastapi import FastAPI
 
@@ -15,6 +16,8 @@ from property_service.clients.schemas import ClientIn, ClientOut
 from property_service.places import repository as places
 from property_service.places import service as cities
 from shared.database import SimpleDatabase
+from shared.events import MessageContext, new_event
+from shared.events.consumer import Handler
 from shared.testing.clock import FakeClock
 from shared.testing.identities import TokenMint
 from shared.utils import uuid7
@@ -36,6 +39,7 @@ class Agency:
     clock: FakeClock
     mint: TokenMint
     tenant: UUID
+    dsn: str
     _clients: int = field(default=0)
 
     @property
@@ -54,6 +58,15 @@ class Agency:
         answer = await self.call(method, path, body)
         assert answer.is_success, answer.text
         return answer.json()["data"]
+
+    async def neighbour(self) -> Agency:
+        """Another tenant of the same service."""
+        return Agency(self.app, self.http, self.db, self.clock, self.mint, uuid7(), self.dsn)
+
+    async def forget_jobs(self) -> None:
+        """As if all jobs had run and been cleaned up."""
+        async with self.db.tenant_tx(self.tenant) as tx:
+            await tx.execute("DELETE FROM job WHERE tenant_id = $1", self.tenant)
 
     async def city(self, place: tuple[str, str] = NANTUA) -> UUID:
         code, name = place
@@ -103,6 +116,31 @@ class Agency:
 
     async def name_alerts(self, address: str = "alerts@example.com", **fields: Any) -> None:
         await self.data("PUT", "/admin/settings", {"brand_name": "Vallon", "alert_email": address, **fields})
+
+    async def break_down(self) -> None:
+        """From now on the database refuses to record that a client was served."""
+        await self._as_owner(
+            """CREATE FUNCTION property.refuse() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
+               CREATE TRIGGER refuse BEFORE INSERT ON property.client_run
+               EXECUTE FUNCTION property.refuse()"""
+        )
+
+    async def repair(self) -> None:
+        await self._as_owner("DROP TRIGGER refuse ON property.client_run")
+
+    async def _as_owner(self, statements: str) -> None:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            await connection.execute(statements)
+        finally:
+            await connection.close()
+
+    async def handle(self, handler: Handler, kind: str, data: dict[str, Any]) -> None:
+        """Give one event to a consumer of the service, as the bus does."""
+        event = new_event(kind, data, tenant_id=self.tenant)
+        async with self.db.tenant_tx(self.tenant) as tx:
+            await handler(MessageContext(event, self.rt, "test", 1, tx))
 
     async def run_jobs(self) -> int:
         """Run what is due, and what that sets off."""

@@ -1,8 +1,11 @@
 import asyncio
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+
+from property_service.settings import settings_of
 
 from .reports_kit import IZERNORE, Agency
 
@@ -167,3 +170,17 @@ async def test_small_roles_read_and_do_not_start(agency: Agency) -> None:
     for path in ("/api/process-client", "/api/add-addresses"):
         answer = await agency.http.post(path, json={"client_id": str(client.client_id)}, headers=viewer)
         assert answer.status_code == 403
+
+
+async def test_a_source_that_fails_is_shown_on_the_job_and_the_client_is_served(
+    agency: Agency, tmp_path: Path
+) -> None:
+    await agency.sell(30)
+    (tmp_path / "2020.csv").write_text("this is no file of sales\n")
+    agency.rt.config = settings_of(agency.rt).model_copy(update={"dvf_folder": tmp_path})
+    client = await agency.client()
+    job = await started(agency, client.client_id)
+    await agency.run_jobs()
+    found = await agency.job(job["job_id"])
+    assert (found["status"], found["properties_assigned"]) == ("completed", 10)
+    assert len(found["progress"]["source_errors"]) == 1

@@ -149,8 +149,8 @@ class ClientUpdate(ClientFields):
     email: Email = ""
 
     def changes(self) -> dict[str, Any]:
-        """The given fields alone."""
-        return self.model_dump(exclude_unset=True)
+        """The given fields alone; seats with all of theirs."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 class ClientBrief(BaseModel):

@@ -15,7 +15,8 @@ from property_service.processing import repository
 from property_service.processing.schemas import Order
 from property_service.processing.service import PROCESS, local_today
 from property_service.reports.mails import Mailer, Shortage, addressee, city_names
-from property_service.settings import Settings
+from property_service.settings import Settings, settings_of
+from property_service.sources.refresh import refresh_city
 from shared.database import Tx
 from shared.errors import PermanentError
 from shared.events.catalog import AddressesInsufficient, PropertiesAssigned
@@ -37,11 +38,11 @@ async def process(ctx: JobContext) -> dict[str, Any]:
         cities = await places.by_ids(tx, client["chosen_cities"])
     codes = [city["merged_into"] or city["code"] for city in cities]
     day = order.day or local_today(ctx.runtime, client)
-    await _refresh(ctx, codes, day)
-    await ctx.progress(len(codes), len(codes) + 1, step="assigning")
+    troubles = await _refresh(ctx, codes, day)
+    await ctx.progress(len(codes), len(codes) + 1, step="assigning", **troubles)
     async with ctx.tx() as tx:
         given = await serve(tx, ctx.runtime, order, day, ctx.job.id)
-    await ctx.progress(len(codes) + 1, len(codes) + 1, step="done")
+    await ctx.progress(len(codes) + 1, len(codes) + 1, step="done", **troubles)
     return _result(given.requested, len(given.assigned))
 
 
@@ -57,11 +58,18 @@ async def _client(tx: Tx, client_id: UUID) -> dict[str, Any]:
     return client
 
 
-async def _refresh(ctx: JobContext, codes: list[str], day: date) -> None:
-    """Have the sales of the client's cities fetched where they are old or few; the job's log has troubles."""
+async def _refresh(ctx: JobContext, codes: list[str], day: date) -> dict[str, list[str]]:
+    """Have the sales of the client's cities fetched where they are old or few.
+
+    A source that fails does not keep the client waiting: its troubles are shown in the job's progress.
+    """
+    ages = assignments.window(day, settings_of(ctx.runtime))
+    errors: list[str] = []
     for number, code in enumerate(codes):
         await ctx.progress(number, len(codes) + 1, step="fetching sales", city=code)
-        # REFRESH
+        report = await refresh_city(ctx, code, start=ages.oldest, end=ages.newest)
+        errors += report.errors
+    return {"source_errors": errors} if errors else {}
 
 
 async def serve(tx: Tx, rt: Runtime, order: Order, day: date, job_id: UUID) -> AssignmentResult:
