@@ -122,6 +122,9 @@ async def _show_form(request: Request, site: Site, session: Session) -> Response
     found = _discount(request, site)
     if found is None and "discount" in request.path_params:
         return _page(404, "Not Found")
+    if site.faults.rival:
+        site.add(site.faults.rival)
+        site.faults.rival = ""
     answer = HTMLResponse(pages.form(session, site, found))
     session.errors, session.old = {}, {}
     return answer

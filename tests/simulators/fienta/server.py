@@ -14,7 +14,7 @@ from tests.simulators.fienta.state import Site
 
 
 def make_server(site: Site, *, verbose: bool = False) -> uvicorn.Server:
-    level = "info" if verbose else "error"
+    level = "info" if verbose else "critical"
     config = uvicorn.Config(
         make_app(site), log_level=level, access_log=verbose, timeout_graceful_shutdown=1, lifespan="off"
     )

@@ -24,7 +24,8 @@ class Faults:
 
     `slow`: seconds before each answer. `broken`: so many requests answer 500. `expire_after`: so many pages
     more, then the session ends, once. `is_redesigned`: pages with other names. `is_list_blank`: the table has
-    no rows and nothing says why. `is_forgetful`: forms are accepted and nothing is kept.
+    no rows and nothing says why. `is_forgetful`: forms are accepted and nothing is kept. `rival`: the code
+    that somebody else makes while the next form is filled.
     """
 
     slow: float = 0.0
@@ -33,6 +34,7 @@ class Faults:
     is_redesigned: bool = False
     is_list_blank: bool = False
     is_forgetful: bool = False
+    rival: str = ""
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,7 +90,11 @@ async def open_stage() -> AsyncIterator[Stage]:
             yield Stage(site, url, page)
 
 
+def folders_of(pid: int) -> list[Path]:
+    """Folders of browsers that a process opened and that are there yet."""
+    return list(Path(tempfile.gettempdir()).glob(f"tidings-fienta-{pid}-*"))
+
+
 def browsers_of(pid: int | None = None) -> list[int]:
     """Living processes of browsers that this or another process opened."""
-    owner = Path(os.environ.get("TMPDIR", "/tmp")) / f"tidings-fienta-{pid or os.getpid()}-"
-    return list(processes_of(owner))
+    return list(processes_of(Path(tempfile.gettempdir()) / f"tidings-fienta-{pid or os.getpid()}-"))

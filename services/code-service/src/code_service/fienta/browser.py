@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from playwright.async_api import Error
 
+from code_service.fienta import selectors
 from code_service.fienta.evidence import Evidence
 from code_service.fienta.port import (
     CodeExists,
@@ -28,6 +29,7 @@ from code_service.fienta.site import Account, FientaSite, FormValues, SessionEnd
 from shared.utils.logging import logger
 
 _POLL_SECONDS = 0.1
+_LOOK_SECONDS = 15.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 T = TypeVar("T")
@@ -88,10 +90,10 @@ class BrowserDiscounts:
             raise
         except FientaError as error:
             logger.warning("a step at Fienta failed", step=name, error=str(error))
-            await self._evidence.take(self._site.page, name)
+            await self._look(name)
             raise
         except Error:
-            await self._evidence.take(self._site.page, name)
+            await self._look(name)
             raise FientaUnavailable("the browser or the page is gone") from None
 
     async def _logged_in(self, step: Step[T]) -> T:
@@ -123,6 +125,11 @@ class BrowserDiscounts:
                 task.cancel()
                 await asyncio.wait({task})
         return task.result()
+
+    async def _look(self, name: str) -> None:
+        """Keep what there is to see of a failure, which matters more than a picture that cannot be taken."""
+        with contextlib.suppress(FientaUnavailable):
+            await self._within(_LOOK_SECONDS, self._evidence.take(self._site.page, name))
 
     async def _rest(self) -> None:
         """Keep the pace that Fienta is promised; it also makes a stop felt between steps."""
@@ -222,8 +229,9 @@ class BrowserDiscounts:
         """Send a form with a new name; somebody may have taken that name a moment ago."""
         try:
             await self._site.save()
-        except FientaRefused:
-            taken = await self._find(code)
+        except FientaRefused as refused:
+            says_taken = any(word in str(refused).lower() for word in selectors.TAKEN)
+            taken = await self._find(code) if says_taken else None
             if taken is None:
                 raise
             raise CodeExists(taken) from None

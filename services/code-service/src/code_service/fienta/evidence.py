@@ -12,8 +12,8 @@ from code_service.fienta import selectors
 from code_service.fienta.port import KeepArtifact
 from shared.utils.logging import logger
 
-_SECONDS = 10.0
 _BLANK = "•••"
+_PICTURE_MS = 10_000.0
 
 
 class Evidence:
@@ -30,15 +30,14 @@ class Evidence:
             return
         self._number += 1
         name = f"{self._number:02}-{step}"
+        hidden = [page.locator("input[type=password]")]
         try:
-            hidden = [page.locator("input[type=password]")]
-            picture = await page.screenshot(timeout=_SECONDS * 1000, mask=hidden, animations="disabled")
-            content = await page.content()
+            await _stop_loading(page)
+            picture = await page.screenshot(mask=hidden, animations="disabled", timeout=_PICTURE_MS)
+            await self._keep(f"{name}.png", picture)
+            await self._keep(f"{name}.html", self.blanked(await page.content()).encode())
         except Error:
-            logger.warning("no picture of the failed step could be taken", step=step)
-            return
-        await self._keep(f"{name}.png", picture)
-        await self._keep(f"{name}.html", self.blanked(content).encode())
+            logger.warning("a failed step could not be looked at", step=step)
 
     def blanked(self, text: str) -> str:
         """The text without passwords, tokens of forms, and what else belongs to one session."""
@@ -47,3 +46,10 @@ class Evidence:
         for pattern in selectors.TOKENS:
             text = re.sub(pattern, rf"\g<1>{_BLANK}\g<2>", text)
         return text
+
+
+async def _stop_loading(page: Page) -> None:
+    """What still loads would keep picture and page waiting, and a script's `stop()` as well."""
+    protocol = await page.context.new_cdp_session(page)
+    await protocol.send("Page.stopLoading")
+    await protocol.detach()

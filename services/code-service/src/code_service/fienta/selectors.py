@@ -30,6 +30,8 @@ FORM_SUBMIT = "form:has(input#code) button[type=submit]"
 DELETE = ".btn-delete"
 #: What the pages say when they refuse something.
 REFUSALS = ".invalid-feedback, .alert-danger"
+#: ... when the name of a code is in use, in any case.
+TAKEN = ("already", "taken", "exists", "in use")
 
 #: Reads the table in one go: each row's texts by name, null for a cell that is not there.
 READ_ROWS = """table => Array.from(table.querySelectorAll('tbody tr')).map(row => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -26,6 +27,9 @@ from code_service.fienta.port import (
 _MAX_PAGES = 2000
 _SESSION_ENDED = (401, 419)
 _TEXT_LENGTH = 300
+_LOADS = 10
+_SETTLE_SECONDS = 0.2
+_INTERRUPTED = "interrupted by another navigation"
 
 
 class SessionEnded(Exception):  # noqa: N818
@@ -170,11 +174,22 @@ class FientaSite:
 
     async def _go(self, path: str) -> Response | None:
         try:
-            response = await self.page.goto(self._base + path, wait_until="domcontentloaded")
+            response = await self._load(path)
         except Error as error:
             raise _unreachable(error) from None
         self._check_status(response)
         return response
+
+    async def _load(self, path: str) -> Response | None:
+        for _ in range(_LOADS):
+            try:
+                return await self.page.goto(self._base + path, wait_until="domcontentloaded")
+            except Error as error:
+                # What was loaded before, given up, has not come to rest yet.
+                if _INTERRUPTED not in error.message:
+                    raise
+            await asyncio.sleep(_SETTLE_SECONDS)
+        return await self.page.goto(self._base + path, wait_until="domcontentloaded")
 
     async def _submit(self, selector: str, where: str) -> None:
         """Click, and wait for the page that follows."""
