@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["429", "500", "503", "truncated", "slow", "drop", "page"]
+Kind = Literal["404", "429", "500", "503", "truncated", "slow", "drop", "page"]
+#: What passes when it is tried again.
 KINDS: tuple[Kind, ...] = ("429", "500", "503", "truncated", "slow", "drop", "page")
 
 

@@ -87,7 +87,7 @@ class Simulator:
     async def _misbehave(self, request: web.Request, handler: Handler, kind: Kind) -> web.StreamResponse:
         if kind == "429":
             return web.Response(status=429, headers={"Retry-After": self.faults.retry_after})
-        if kind in ("500", "503"):
+        if kind in ("404", "500", "503"):
             return web.Response(status=int(kind), text="the portal is unwell")
         if kind == "page":
             return web.Response(text="<html>Back soon</html>", content_type="text/html")

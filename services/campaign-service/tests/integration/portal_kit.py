@@ -33,11 +33,15 @@ async def portal_client(
 ) -> AsyncIterator[tuple[Simulator, NetlifeAPIClient, Naps]]:
     """The portal, running, a client of it, and how long the client was willing to wait."""
     naps = Naps()
-    options = {"performance": IMPATIENT, "sleep": naps, "password": simulator.portal.password} | options
+    given: dict[str, Any] = {
+        "performance": IMPATIENT,
+        "sleep": naps,
+        "password": simulator.portal.password,
+    } | options
     async with (
         running(simulator),
         NetlifeAPIClient(
-            simulator.portal.name, simulator.base_url, simulator.portal.username, **options
+            simulator.portal.name, simulator.base_url, simulator.portal.username, **given
         ) as client,
     ):
         yield simulator, client, naps

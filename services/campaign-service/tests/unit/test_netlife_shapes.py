@@ -118,7 +118,11 @@ def test_pictures_say_which_activity_a_subject_is_in(
     images: Any = {IMAGE: reference} if is_keyed else [{"uuid": IMAGE, **reference}]
     details = {"job": {"images": images}} if is_nested else {"success": True, "data": {"images": images}}
     client = NetlifeAPIClient("p", "https://photos.example.com", "u", "p")
-    subjects = [{"uuid": "s", "images": [{"uuid": IMAGE}]}, {"uuid": "t"}, {"uuid": "d", "activity": "b"}]
+    subjects: list[dict[str, Any]] = [
+        {"uuid": "s", "images": [{"uuid": IMAGE}]},
+        {"uuid": "t"},
+        {"uuid": "d", "activity": "b"},
+    ]
     assert client.build_subject_activity_mapping(details, subjects) == {"s": {"a"}, "d": {"b"}}
 
 
