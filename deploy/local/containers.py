@@ -37,12 +37,20 @@ def available() -> bool:
     return True
 
 
+def _need_engine() -> None:
+    if not available():
+        raise LocalStackError("No Docker engine answers at DOCKER_HOST or the usual socket")
+
+
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """Administrator's URL of a throw-away server."""
     from testcontainers.postgres import PostgresContainer
 
+    _need_engine()
     server = PostgresContainer(POSTGRES_IMAGE, username="postgres", password="postgres", dbname="postgres")
+    # In memory: each test copies a database.
+    server.with_tmpfs_mount("/var/lib/postgresql/data")
     server.with_command("postgres -c fsync=off -c full_page_writes=off -c max_connections=300")
     with _started(server):
         yield f"{server.get_connection_url(driver=None)}?sslmode=disable"
@@ -53,6 +61,7 @@ def rabbitmq() -> Iterator[str]:
     """AMQP URL of a throw-away broker."""
     from testcontainers.core.container import DockerContainer
 
+    _need_engine()
     with _started(DockerContainer(RABBITMQ_IMAGE).with_exposed_ports(AMQP_PORT)) as server:
         host, port = server.get_container_host_ip(), int(server.get_exposed_port(AMQP_PORT))
         if not wait_until(lambda: speaks_amqp(port, host), 120, every=0.2):
