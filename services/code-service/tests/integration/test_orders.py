@@ -152,6 +152,26 @@ async def test_a_phone_number_is_not_kept(orders: Orders) -> None:
         assert personal not in kept
 
 
+async def test_a_customer_is_forgotten_for_good(orders: Orders, mint: TokenMint) -> None:
+    await orders.make("created", minute=1, **CUSTOMER)
+    order = await orders.only()
+    path, client = f"/orders/{order['id']}/customer", orders.codes.client
+    for headers, status in (
+        (mint.headers(orders.tenant, "operator"), 403),
+        (mint.headers(uuid7()), 404),
+        ({}, 401),
+    ):
+        assert (await client.delete(path, headers=headers)).status_code == status
+    forgotten = await orders.codes.data("DELETE", path)
+    assert (forgotten["customer_email"], forgotten["total_minor"]) == (None, 10000)
+    await orders.make("completed", minute=2, **CUSTOMER)
+    later = await orders.only()
+    assert (later["status"], later["customer_email"], later["customer_name"]) == ("completed", None, None)
+    async with orders.db.tenant_tx(orders.tenant) as tx:
+        kept = await tx.fetchval("SELECT string_agg(details::text, '') FROM order_fact")
+    assert "example.com" not in kept
+
+
 async def test_a_broken_webhook_is_given_up_on_and_told(orders: Orders) -> None:
     secret = make_order("created", total="much", buyer_email="private@example.com")
     assert await orders.refused("make", secret) == "UnreadableOrderError: order.total is no clear amount"

@@ -37,6 +37,10 @@ _WORDS: Mapping[str, Status] = {
 _RANK_OF_NONE = RANK["completed"]
 
 
+#: Details that tell who ordered.
+PERSONAL = ("customer_email", "customer_name")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFact:
     """One webhook about one order. `at` is the sender's own time of it, if it tells one.
@@ -70,6 +74,11 @@ class OrderState:
     event_ref: str | None = None
     lines: tuple[tuple[str, int, int | None], ...] = ()
     codes: tuple[str, ...] = ()
+
+
+def without_customer(fact: OrderFact) -> OrderFact:
+    """The fact without who ordered."""
+    return replace(fact, details={k: v for k, v in fact.details.items() if k not in PERSONAL})
 
 
 def status_of(word: Any) -> Status | None:

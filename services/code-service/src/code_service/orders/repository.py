@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from code_service.orders.facts import OrderFact, OrderState, Source
+from code_service.orders.facts import PERSONAL, OrderFact, OrderState, Source
 from shared.database import Tx
 from shared.utils import uuid7
 
@@ -27,8 +27,11 @@ class OrderFilter:
     ordered_to: datetime | None = None
 
 
-async def lock(tx: Tx, tenant_id: UUID, source: Source, external_id: str, now: datetime) -> UUID:
-    """The order's id; it is made when it is new, and nobody else changes it until the transaction ends."""
+async def lock(tx: Tx, tenant_id: UUID, source: Source, external_id: str, now: datetime) -> tuple[UUID, bool]:
+    """The order's id and whether its customer was removed.
+
+    It is made when it is new, and nobody else changes it until the transaction ends.
+    """
     await tx.execute(
         """INSERT INTO shop_order (tenant_id, id, source, external_id, status, ordered_at, status_at,
                                    created_at, updated_at)
@@ -40,14 +43,33 @@ async def lock(tx: Tx, tenant_id: UUID, source: Source, external_id: str, now: d
         external_id,
         now,
     )
-    order_id: UUID = await tx.fetchval(
-        """SELECT id FROM shop_order WHERE tenant_id = $1 AND source = $2 AND external_id = $3
-           FOR UPDATE""",
+    row = await tx.fetchrow(
+        """SELECT id, customer_forgotten_at FROM shop_order
+           WHERE tenant_id = $1 AND source = $2 AND external_id = $3 FOR UPDATE""",
         tenant_id,
         source,
         external_id,
     )
-    return order_id
+    assert row is not None, "made by the statement before"
+    return row["id"], row["customer_forgotten_at"] is not None
+
+
+async def forget_customer(tx: Tx, tenant_id: UUID, order_id: UUID, now: datetime) -> None:
+    """Remove who ordered, from the order and from all that was said of it."""
+    await tx.execute(
+        """UPDATE shop_order SET customer_email = NULL, customer_name = NULL, customer_forgotten_at = $3,
+                                 updated_at = $3
+           WHERE tenant_id = $1 AND id = $2""",
+        tenant_id,
+        order_id,
+        now,
+    )
+    await tx.execute(
+        """UPDATE order_fact SET details = details - $3::text[] WHERE tenant_id = $1 AND order_id = $2""",
+        tenant_id,
+        order_id,
+        list(PERSONAL),
+    )
 
 
 async def add_fact(tx: Tx, tenant_id: UUID, order_id: UUID, fact: OrderFact) -> bool:

@@ -15,7 +15,7 @@ from code_service.orders.repository import OrderFilter
 from code_service.orders.schemas import OrderDetail, OrderOut
 from code_service.orders.values import as_utc
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import CurrentUser, Page, ReadTx
+from shared.web import AdminUser, CurrentUser, Page, ReadTx, RuntimeDep, TenantTx
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -47,3 +47,14 @@ async def list_orders(
 async def get_order(order_id: UUID, user: CurrentUser, tx: ReadTx) -> ApiResponse[OrderDetail]:
     """One order with its lines and the webhooks it was made of."""
     return success_response(await service.detail(tx, user.tenant_id, order_id))
+
+
+@router.delete("/{order_id}/customer", responses=error_responses(401, 403, 404, 422))
+async def forget_customer(
+    order_id: UUID, user: AdminUser, tx: TenantTx, rt: RuntimeDep
+) -> ApiResponse[OrderDetail]:
+    """Remove the customer's address and name for good; the order and its figures stay.
+
+    The webhooks' own bodies are in `/webhook-events` until their retention ends.
+    """
+    return success_response(await service.forget_customer(tx, rt, user.tenant_id, order_id))

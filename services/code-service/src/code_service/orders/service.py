@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from code_service.orders import repository
-from code_service.orders.facts import OrderFact, OrderState, Source, fold, is_news
+from code_service.orders.facts import OrderFact, OrderState, Source, fold, is_news, without_customer
 from code_service.orders.schemas import OrderDetail, OrderOut
 from shared.database import Tx
 from shared.errors import NotFoundError
@@ -23,7 +23,9 @@ async def record(tx: Tx, rt: Runtime, source: Source, fact: OrderFact) -> bool:
     Codes stay as they are: only our own transitions use them up.
     """
     now = rt.clock.now()
-    order_id = await repository.lock(tx, tx.tenant, source, fact.external_id, now)
+    order_id, is_forgotten = await repository.lock(tx, tx.tenant, source, fact.external_id, now)
+    if is_forgotten:
+        fact = without_customer(fact)
     if not await repository.add_fact(tx, tx.tenant, order_id, fact):
         return False
     known = await repository.facts(tx, tx.tenant, order_id, fact.external_id)
@@ -51,6 +53,12 @@ def _recorded(tenant_id: UUID, order_id: UUID, source: Source, fact: OrderFact, 
         occurred_at=state.status_at,
     )
     return new_event("code.order.recorded.v1", data, tenant_id=tenant_id, subject=str(order_id))
+
+
+async def forget_customer(tx: Tx, rt: Runtime, tenant_id: UUID, order_id: UUID) -> OrderDetail:
+    """The order without its customer, now and whatever comes later. Raises `NotFoundError`."""
+    await repository.forget_customer(tx, tenant_id, order_id, rt.clock.now())
+    return await detail(tx, tenant_id, order_id)
 
 
 async def with_codes(tx: Tx, tenant_id: UUID, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
