@@ -224,13 +224,15 @@ async def _furnish_codes(world: World, tenant: TenantWorld) -> dict[str, str]:
     link = await make("/links", {"url": "https://shop.example.com/spring"})
     bulk = await make("/codes/bulk", {"count": 3, "pool": "spring"})
     await _made(codes, bulk["batch_id"], headers)
+    job_id = await _rehearsed(codes, headers)
     order = await _order(world, headers)
     return {
         "code": code["code"],
         "link_id": link["id"],
         "short_id": link["short_id"],
         "batch_id": bulk["batch_id"],
-        "code-service/job_id": bulk["job_id"],
+        "code-service/job_id": job_id,
+        "artifact": "plan.csv",
         "order_id": order["id"],
     }
 
@@ -250,6 +252,18 @@ async def _order(world: World, headers: dict[str, str]) -> dict[str, Any]:
             return found
         await asyncio.sleep(0.05)
     raise AssertionError("the order was not recorded")
+
+
+async def _rehearsed(codes: httpx.AsyncClient, headers: dict[str, str]) -> str:
+    """A dry run with a plan, once it has ended."""
+    sent: Any = {"data": {"discount_percent": "40"}, "files": {"file": ("new.csv", b"code\nSPRING\n")}}
+    accepted = data_of(await codes.post("/automation/fienta/create-codes", headers=headers, **sent))
+    job_id: str = accepted["job_id"]
+    for _ in range(200):
+        if data_of(await codes.get(f"/batch-jobs/{job_id}", headers=headers))["finished_at"]:
+            return job_id
+        await asyncio.sleep(0.05)
+    raise AssertionError("the dry run did not end")
 
 
 async def _made(codes: httpx.AsyncClient, batch_id: str, headers: dict[str, str]) -> None:

@@ -15,3 +15,9 @@ async def counts(tx: Tx, tenant_id: UUID) -> list[dict[str, Any]]:
         tenant_id,
     )
     return [dict(row) for row in rows]
+
+
+async def known(tx: Tx, job_ids: list[UUID]) -> set[UUID]:
+    """Those of some jobs, of all tenants, that are on record; in a system transaction."""
+    rows = await tx.fetch("SELECT id FROM job WHERE id = ANY ($1::uuid[])", job_ids)
+    return {row["id"] for row in rows}
