@@ -15,7 +15,7 @@ from datetime import date
 from typing import TextIO, get_args
 from uuid import UUID
 
-from property_service.admin import mail_test
+from property_service.admin import trial_mails
 from property_service.admin.schemas import TemplateType
 from property_service.app import NAME, create_app
 from property_service.daily import repository, service
@@ -102,7 +102,7 @@ async def _test_email(rt: Runtime, options: argparse.Namespace) -> int:
     works = True
     for template in wanted:
         async with rt.db.tenant_tx(tenants[0]) as tx:
-            sent = await mail_test.send(tx, rt, template, options.recipient)
+            sent = await trial_mails.send(tx, rt, template, options.recipient)
         _say(sent.message)
         works = works and sent.success
     return 0 if works else 1

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from property_service.admin.mail_test import TITLES
+from property_service.admin.trial_mails import TITLES
 
 from .reports_kit import Agency
 

@@ -6,16 +6,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from property_service.admin import health, mail_test, service
+from property_service.admin import health, service, trial_mails
 from property_service.admin.schemas import (
     DeletedJobsOut,
     HealthOut,
     JobRow,
     StatsOut,
-    TestMailIn,
-    TestMailOut,
     TestProcessingIn,
     TestProcessingOut,
+    TrialMailIn,
+    TrialMailOut,
 )
 from property_service.processing import service as processing
 from property_service.processing.schemas import JobStatus
@@ -51,10 +51,10 @@ async def admin_jobs(
 
 @router.post("/test-email", responses=error_responses(401, 403, 422))
 async def test_email(
-    body: TestMailIn, user: AdminUser, tx: TenantTx, rt: RuntimeDep
-) -> ApiResponse[TestMailOut]:
+    body: TrialMailIn, user: AdminUser, tx: TenantTx, rt: RuntimeDep
+) -> ApiResponse[TrialMailOut]:
     """Send a mail with invented content, in the tenant's brand."""
-    sent = await mail_test.send(tx, rt, body.template_type, body.recipient)
+    sent = await trial_mails.send(tx, rt, body.template_type, body.recipient)
     return success_response(sent, sent.message)
 
 

@@ -79,7 +79,7 @@ def _email(value: str) -> str:
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_email)]
 
 
-class TestMailIn(BaseModel):
+class TrialMailIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     recipient: Email
@@ -96,7 +96,7 @@ class MailResults(BaseModel):
     send_test: bool
 
 
-class TestMailOut(BaseModel):
+class TrialMailOut(BaseModel):
     success: bool
     message: str
     results: MailResults

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from property_service.admin.health import mail_server
-from property_service.admin.schemas import MailResults, TemplateType, TestMailOut
+from property_service.admin.schemas import MailResults, TemplateType, TrialMailOut
 from property_service.assignments import service as assignments
 from property_service.reports.mails import Addressee, Mailer, Shortage
 from property_service.settings import settings_of
@@ -34,7 +34,7 @@ _CLIENT: dict[str, Any] = {
 }
 
 
-async def send(tx: Tx, rt: Runtime, template: TemplateType, recipient: str) -> TestMailOut:
+async def send(tx: Tx, rt: Runtime, template: TemplateType, recipient: str) -> TrialMailOut:
     """Ask for the mail, and see whether the mail server takes any. It is sent once the server does."""
     component, configured = await mail_server(rt)
     works = component.status == "ok"
@@ -43,7 +43,7 @@ async def send(tx: Tx, rt: Runtime, template: TemplateType, recipient: str) -> T
     if not works:
         message = f"{TITLES[template]} email to {recipient} waits: {component.message}"
     results = MailResults(smtp_config=configured, connection=works, send_test=works)
-    return TestMailOut(success=works, message=message, results=results)
+    return TrialMailOut(success=works, message=message, results=results)
 
 
 async def _request(mailer: Mailer, rt: Runtime, template: TemplateType, recipient: str, key: str) -> None:
