@@ -86,8 +86,9 @@ CREATE FUNCTION assign_sales(
     p_tenant uuid, p_client uuid, p_draw uuid, p_codes text[], p_types text[], p_oldest date, p_newest date,
     p_count int, p_seed bigint, p_period text, p_drawn_on date, p_now timestamptz)
 RETURNS uuid LANGUAGE plpgsql
--- The plan follows from the size of the cities, and compiling it takes longer than it saves.
-SET plan_cache_mode = force_custom_plan SET jit = off
+-- The plan follows from the size of the cities, and compiling it takes longer than it saves. A planner with old
+-- figures must not compare every sale with every day, or with every assignment.
+SET plan_cache_mode = force_custom_plan SET jit = off SET enable_nestloop = off
 AS $$
 DECLARE
     known uuid;

@@ -111,9 +111,9 @@ async def note(
     """Change `status`, `notes` and each of `details`, as far as given; False when there is no such row."""
     return bool(
         await tx.affected(
-            """UPDATE assignment SET status = coalesce($4->>'status', status),
-                   notes = CASE WHEN $4 ? 'notes' THEN $4->>'notes' ELSE notes END,
-                   details = jsonb_strip_nulls(details || ($4->'details')), updated_at = $5
+            """UPDATE assignment SET status = coalesce($4::jsonb->>'status', status),
+                   notes = CASE WHEN $4::jsonb ? 'notes' THEN $4::jsonb->>'notes' ELSE notes END,
+                   details = jsonb_strip_nulls(details || ($4::jsonb->'details')), updated_at = $5
                WHERE tenant_id = $1 AND client_id = $2 AND sale_id = $3""",
             tenant_id,
             client_id,
