@@ -30,24 +30,26 @@ import itertools
 import os
 import platform
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
 import uvloop
 
-from deploy.local import testservers
-from shared.database.roles import runtime_dsn
-from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_database
+from code_service.allocation import repository
+from code_service.allocation.desk import AllocationDesk
+from code_service.allocation.repository import Wish
+from deploy.local.postgres import PostgresServer
+from shared.database import SimpleDatabase
+from shared.testing.databases import ensure_template, fresh_database, runtime_database
 from shared.utils import utc_now, uuid7
 
-_PEER_CODES = 100_000
-_RING = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2
-  AND status = 'available' AND shard >= $3 ORDER BY shard, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
 _PLAIN = """SELECT id FROM code WHERE tenant_id = $1 AND type = 'discount' AND pool = $2
   AND status = 'available' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"""
-_TAKE = """UPDATE code SET status = 'allocated', allocated_at = now()
-  WHERE tenant_id = $1 AND id = ({chosen}) RETURNING id, code, type"""
-_WHOLE = """WITH changed AS ({take}), step (place, name) AS (VALUES (0, 'allocated'), (1, 'used')),
+_TAKE = f"""UPDATE code SET status = 'used', allocated_at = now(), used_at = now()
+  WHERE tenant_id = $1 AND id = ({_PLAIN}) RETURNING id, code, type"""
+_WHOLE = f"""WITH changed AS ({_TAKE}), step (place, name) AS (VALUES (0, 'allocated'), (1, 'used')),
   noted AS (INSERT INTO code_event (tenant_id, code_id, action, to_status, actor, at)
     SELECT $1, h.id, s.name, s.name, 'bench', now() FROM changed h CROSS JOIN step s),
   told AS (INSERT INTO outbox (id, tenant_id, type, source, data)
@@ -55,15 +57,9 @@ _WHOLE = """WITH changed AS ({take}), step (place, name) AS (VALUES (0, 'allocat
            json_build_object('code_id', h.id, 'code', h.code, 'type', h.type)
     FROM changed h CROSS JOIN step s)
   SELECT id FROM changed"""
-_OURS = """SELECT id FROM allocate_codes($1, 'discount', $2, 1, 'used', NULL, NULL, NULL, '', NULL, false,
-  'bench', NULL, $3)"""
-
-
-def statement(variant: str) -> str:
-    plain, ring = _TAKE.format(chosen=_PLAIN), _TAKE.format(chosen=_RING)
-    return {"ours": _OURS, "ours, bare": ring, "plain": plain, "plain, whole": _WHOLE.format(take=plain)}[
-        variant
-    ]
+OURS = ("ours", "ours, each alone")
+STATEMENTS = {"plain": _TAKE, "plain, whole": _WHOLE}
+Take = Callable[[], Awaitable[UUID | None]]
 
 
 class Figures:
@@ -98,110 +94,169 @@ class Figures:
 
 
 class Bench:
-    def __init__(self, admin: asyncpg.Connection, pool: asyncpg.Pool, connections: int) -> None:
+    """Pools of codes on one database, emptied by callers in parallel."""
+
+    def __init__(self, admin: asyncpg.Connection, db: SimpleDatabase, connections: int) -> None:
         self.admin = admin
-        self.pool = pool
+        self.db = db
         self.connections = connections
         self.tenant = uuid7()
 
-    async def fill(self, pool: str, count: int) -> None:
-        await self.admin.execute(
-            """INSERT INTO code.code (tenant_id, id, code, type, pool)
-               SELECT $1, code.event_id(n % 1000), $2 || '-' || n, 'discount', $2
-               FROM generate_series(1, $3::int) AS n""",
-            self.tenant,
-            pool,
-            count,
-        )
-        await self.admin.execute("VACUUM ANALYZE code.code")
-
-    async def index_for(self, variant: str) -> None:
-        """Each way of choosing has the index that suits it, and no other."""
+    async def fill(self, variant: str, pool: str, count: int) -> None:
+        """Only the codes of this run, and the index that suits its way of choosing."""
         order = "id" if variant.startswith("plain") else "shard, id"
-        await self.admin.execute("DROP INDEX code.code_free")
+        await self.admin.execute(
+            "TRUNCATE code.code, code.code_event, code.outbox CASCADE; DROP INDEX code.code_free"
+        )
         await self.admin.execute(
             f"CREATE INDEX code_free ON code.code (tenant_id, type, pool, {order}) WHERE status = 'available'"
         )
+        for name in (pool, "another"):
+            await self.admin.execute(
+                """INSERT INTO code.code (tenant_id, id, code, type, pool)
+                   SELECT $1, code.event_id(n % 1000), $2 || '-' || n, 'discount', $2
+                   FROM generate_series(1, $3::int) AS n""",
+                self.tenant,
+                name,
+                count,
+            )
+        await self.admin.execute("VACUUM ANALYZE code.code")
+        await self.admin.execute("CHECKPOINT")
+        if variant in STATEMENTS:
+            await self._check_plan(pool)
 
-    async def run(self, variant: str, pool: str, most: int) -> Figures:
-        """Callers in parallel, until the pool is empty or `most` codes are out."""
+    async def _check_plan(self, pool: str) -> None:
+        """Plain walks the index of free codes, not the primary key past all that went out before."""
+        chosen = _PLAIN.replace("$1", f"'{self.tenant}'").replace("$2", f"'{pool}'")
+        plan = await self.admin.fetch(f"EXPLAIN {chosen}")
+        assert any("code_free" in row[0] for row in plan), "plain would get a plan worse than it could have"
+
+    def ours(self, pool: str, *, alone: bool) -> Take:
+        """As an HTTP request is served; `alone` by a statement of its own."""
+        desk = AllocationDesk(self.db)
+
+        async def take() -> UUID | None:
+            wish = self._wish(pool)
+            if alone:
+                found = (await repository.allocate_each(self.db, [wish]))[0]
+                return found.id if found and found.outcome == "given" else None
+            taken = await desk.take(wish)
+            return taken.id if taken else None
+
+        return take
+
+    def _wish(self, pool: str) -> Wish:
+        return Wish(
+            tenant_id=self.tenant,
+            type="discount",
+            pool=pool,
+            count=1,
+            status="used",
+            recipient=None,
+            reference=None,
+            key=None,
+            fingerprint="",
+            reserved_until=None,
+            partial=False,
+            actor="bench",
+            request_id=None,
+            now=utc_now(),
+        )
+
+    async def run(self, variant: str, pool: str, most: int, seconds: float) -> Figures:
+        """Callers in parallel, until `most` codes are out or the time is over."""
         figures = Figures()
-        sql = statement(variant)
+        ends = time.perf_counter() + seconds
 
-        async def caller() -> None:
-            async with self.pool.acquire() as connection:
+        async def repeat(take: Take) -> None:
+            while len(figures.ids) < most and time.perf_counter() < ends:
+                began = time.perf_counter()
+                found = await take()
+                if found is None:
+                    return
+                figures.add(found, began)
+
+        async def plain() -> None:
+            async with self.db.get_pool().acquire() as connection:
                 # The plain statements see the tenant's rows as the service does.
                 await connection.execute(f"SET app.tenant_id = '{self.tenant}'")
-                while len(figures.ids) < most:
-                    last = [utc_now()] if variant == "ours" else [hash(time.perf_counter()) % 1024]
-                    arguments = [self.tenant, pool, *(last if "ours" in variant else [])]
-                    began = time.perf_counter()
-                    found = await connection.fetchval(sql, *arguments)
-                    if found is None:
-                        return
-                    figures.add(found, began)
+                await repeat(lambda: connection.fetchval(STATEMENTS[variant], self.tenant, pool))
 
         figures.began = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(self.connections)))
+        if variant in STATEMENTS:
+            await asyncio.gather(*(plain() for _ in range(self.connections)))
+        else:
+            take = self.ours(pool, alone=variant != "ours")
+            await asyncio.gather(*(repeat(take) for _ in range(self.connections)))
+        assert len(set(figures.ids)) == len(figures.ids), "a code went out twice"
         return figures
 
 
-async def peers(bench: Bench, take: int) -> None:
-    variants = ("ours", "ours, bare", "plain", "plain, whole")
+async def compare(bench: Bench, title: str, sizes: dict[str, int], seconds: float) -> None:
     rates: dict[str, Figures] = {}
-    for variant in variants:
-        name = variant.replace(", ", "-")
-        await bench.fill(name, _PEER_CODES)
-        await bench.index_for(variant)
-        rates[variant] = await bench.run(variant, name, take)
-    await bench.index_for("ours")
-    print(f"{'':<14}{'codes/s':>10}{'p99 ms':>9}{'ours to it':>12}{'last to first tenth':>21}")
+    for variant, most in sizes.items():
+        await bench.fill(variant, "hot", most)
+        rates[variant] = await bench.run(variant, "hot", most, seconds)
+    print(f"\n{title}")
+    print(f"{'':<18}{'codes':>9}{'codes/s':>9}{'p99 ms':>8}{'ours to it':>11}{'last tenth to first':>21}")
     for variant, figures in rates.items():
         ratio, tenths = rates["ours"].rate / figures.rate, figures.tenths()
-        decay = tenths[-1] / tenths[0]
-        print(f"{variant:<14}{figures.rate:>10,.0f}{figures.p99:>9.1f}{ratio:>12.2f}{decay:>21.2f}")
-    print(f"bare choice to plain: {rates['ours, bare'].rate / rates['plain'].rate:.1f}")
-
-
-async def drain(bench: Bench, codes: int) -> None:
-    await bench.fill("drain", codes)
-    figures = await bench.run("ours", "drain", 2 * codes)
-    tenths = figures.tenths()
-    print(
-        f"\nuntil empty: {len(figures.ids):,} codes, {len(set(figures.ids)):,} different,"
-        f" {figures.rate:,.0f}/s"
-    )
-    print("by tenths: " + " ".join(f"{rate:,.0f}" for rate in tenths))
-    print(f"last tenth to first: {tenths[-1] / tenths[0]:.2f}")
+        print(
+            f"{variant:<18}{len(figures.ids):>9,}{figures.rate:>9,.0f}{figures.p99:>8.1f}{ratio:>11.1f}"
+            f"{tenths[-1] / tenths[0]:>21.2f}"
+        )
+    print("ours by tenths:  " + " ".join(f"{rate:,.0f}" for rate in rates["ours"].tenths()))
+    print("plain by tenths: " + " ".join(f"{rate:,.0f}" for rate in rates["plain"].tenths()))
 
 
 async def main() -> None:
     options = arguments()
     async with fresh_database(await ensure_template()) as dsn:
         admin = await asyncpg.connect(dsn)
-        url = runtime_dsn(dsn, "code", ROLE_SECRET)
-        size = options.connections
-        pool = await asyncpg.create_pool(
-            url, min_size=size, max_size=size, server_settings={"search_path": "code"}
-        )
-        cores = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-        print(f"Machine: {cores}; Python {sys.version.split()[0]}; {size} connections\n")
-        bench = Bench(admin, pool, size)
-        await peers(bench, options.peer)
-        await drain(bench, options.codes)
-        await pool.close()
+        db = runtime_database(dsn, "code", options.connections)
+        await db.connect()
+        bench = Bench(admin, db, options.connections)
+        await introduce(admin, options.connections)
+        sizes = {"ours": options.codes, "plain": options.codes}
+        others = {"plain, whole": options.peer, "ours, each alone": options.peer}
+        await compare(bench, "Quiet:", sizes | others, options.seconds)
+        async with open_snapshot(dsn):
+            title = "While another session keeps a snapshot open, as a backup or a long report does:"
+            await compare(bench, title, sizes, options.seconds)
+        await db.close()
         await admin.close()
+
+
+async def introduce(admin: asyncpg.Connection, connections: int) -> None:
+    names = ("server_version", "fsync", "synchronous_commit")
+    server = ", ".join([f"{name} {await admin.fetchval(f'SHOW {name}')}" for name in names])
+    cores = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"Machine: {cores}; Python {platform.python_version()}; {connections} callers and connections")
+    print(f"Postgres: {server}")
+
+
+@asynccontextmanager
+async def open_snapshot(dsn: str) -> AsyncIterator[None]:
+    """A session in the middle of a long report."""
+    session = await asyncpg.connect(dsn)
+    try:
+        async with session.transaction(isolation="repeatable_read", readonly=True):
+            await session.fetchval("SELECT count(*) FROM code.code")
+            yield
+    finally:
+        await session.close()
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--codes", type=int, default=200_000)
+    parser.add_argument("--peer", type=int, default=40_000, help="codes of the two lines for comparison")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--peer", type=int, default=40_000)
+    parser.add_argument("--seconds", type=float, default=60, help="at most, for each line")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     if not os.environ.get("TEST_POSTGRES_DSN"):
-        os.environ.update(testservers.start(ROOT / ".tidings" / "bench"))
+        os.environ["TEST_POSTGRES_DSN"] = PostgresServer(ROOT / ".tidings" / "bench" / "durable").start()
     uvloop.run(main())

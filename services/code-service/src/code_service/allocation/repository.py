@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -14,7 +15,14 @@ from code_service.errors import PoolTooSmallError
 from shared.database import SimpleDatabase, Tx
 from shared.errors import ServiceUnavailableError
 
-_ALLOCATE = "SELECT * FROM allocate_codes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+_BATCH = (
+    *("tenant_id", "type", "pool", "count", "status", "recipient", "reference", "key", "fingerprint"),
+    *("reserved_until", "partial", "actor", "request_id", "now"),
+)
+_EACH = ("status", "recipient", "reference", "key", "fingerprint", "reserved_until", "actor", "request_id")
+_ALLOCATE_BATCH = "SELECT * FROM allocate_codes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+_ALLOCATE_EACH = "SELECT * FROM allocate_each($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+Outcome = Literal["given", "replay", "empty", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,34 +45,62 @@ class Wish:
     now: datetime
 
 
-async def allocate(db: SimpleDatabase, wish: Wish) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A code as it was taken, or by a replay as it is now; `fingerprint` is of the call that took it.
+
+    Of `empty` and `busy` nothing else is set.
+    """
+
+    outcome: Outcome
+    id: UUID
+    code: str
+    status: Status
+    allocated_at: datetime | None
+    reserved_until: datetime | None
+    expires_at: datetime | None
+    fingerprint: str
+
+
+class UnfitWishError(ValueError):
+    """A value of a wish is none that Postgres can store."""
+
+
+async def allocate_each(db: SimpleDatabase, wishes: Sequence[Wish]) -> list[Taken | None]:
+    """A code for each wish of one pool, whose `count` is not looked at; in the order of the wishes.
+
+    None stands for a key whose call was undone at this moment: ask again. Raises UnfitWishError.
+    """
+    first = wishes[0]
+    try:
+        rows = await db.get_pool().fetch(
+            _ALLOCATE_EACH,
+            first.tenant_id,
+            first.type,
+            first.pool,
+            max(wish.now for wish in wishes),
+            *([getattr(wish, name) for wish in wishes] for name in _EACH),
+        )
+    except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        raise UnfitWishError(str(error)) from error
+    found: list[Taken | None] = [None] * len(wishes)
+    for place, *fields in rows:
+        found[place - 1] = Taken(*fields)
+    return found
+
+
+async def allocate_batch(db: SimpleDatabase, wish: Wish) -> list[Taken]:
     """The codes, stored as taken; none when the pool is empty.
 
     Raises PoolTooSmallError, and ServiceUnavailableError while the last codes are held by others.
     """
     try:
-        rows = await db.get_pool().fetch(
-            _ALLOCATE,
-            wish.tenant_id,
-            wish.type,
-            wish.pool,
-            wish.count,
-            wish.status,
-            wish.recipient,
-            wish.reference,
-            wish.key,
-            wish.fingerprint,
-            wish.reserved_until,
-            wish.partial,
-            wish.actor,
-            wish.request_id,
-            wish.now,
-        )
+        rows = await db.get_pool().fetch(_ALLOCATE_BATCH, *(getattr(wish, name) for name in _BATCH))
     except asyncpg.NoDataFoundError as error:
         raise PoolTooSmallError(f"The pool {wish.pool} cannot give {wish.count}: {error}") from error
-    except asyncpg.LockNotAvailableError as error:
+    except (asyncpg.LockNotAvailableError, asyncpg.UniqueViolationError) as error:
         raise ServiceUnavailableError("Others are about to take the last codes") from error
-    return [dict(row) for row in rows]
+    return [Taken("replay" if replay else "given", *fields) for *fields, replay in rows]
 
 
 async def lapse(tx: Tx, now: datetime, limit: int) -> int:

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import orjson
 
 from code_service.actor import Actor
 from code_service.allocation import repository
-from code_service.allocation.repository import Wish
+from code_service.allocation.desk import desk_of
+from code_service.allocation.repository import Taken, Wish
 from code_service.allocation.schemas import AllocatedBatch, AllocatedCode, BatchIn
 from code_service.codes.lifecycle import Status
 from code_service.errors import PoolExhaustedError
@@ -40,12 +40,16 @@ async def allocate(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Gi
     there are too few, IdempotencyKeyReused (422) for a key that came with another request.
     """
     wish = _wish(rt, by, body, key)
-    rows = await repository.allocate(rt.db, wish)
-    if not rows:
+    if body.count == 1:
+        one = await desk_of(rt).take(wish)
+        taken = [one] if one else []
+    else:
+        taken = await repository.allocate_batch(rt.db, wish)
+    if not taken:
         raise PoolExhaustedError(f"The pool {body.pool} has no free code of the type {body.type}")
-    if rows[0]["fingerprint"] != wish.fingerprint:
+    if taken[0].fingerprint != wish.fingerprint:
         raise IdempotencyKeyReused("This idempotency key was used with another request")
-    return Given([AllocatedCode(**_known(row)) for row in rows], rows[0]["is_replay"])
+    return Given([_shown(code) for code in taken], taken[0].outcome == "replay")
 
 
 def _wish(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Wish:
@@ -74,5 +78,12 @@ def _fingerprint(by: Actor, body: BatchIn) -> str:
     return hashlib.sha256(orjson.dumps([by.name, asked])).hexdigest()
 
 
-def _known(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in AllocatedCode.model_fields}
+def _shown(code: Taken) -> AllocatedCode:
+    return AllocatedCode(
+        code=code.code,
+        id=code.id,
+        allocated_at=code.allocated_at,
+        status=code.status,
+        reserved_until=code.reserved_until,
+        expires_at=code.expires_at,
+    )

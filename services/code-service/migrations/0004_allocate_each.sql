@@ -1,0 +1,129 @@
+-- Codes for many callers at once: each wish is its own, one statement and one commit serve them all.
+
+-- Codes are never deleted, and events are written only beside a code that was just changed: the check of each
+-- event's key cost as much as writing it.
+ALTER TABLE code_event DROP CONSTRAINT code_event_tenant_id_code_id_fkey;
+
+-- One code of a pool for each place of the arrays, with its events. The order within the pool is random.
+--   outcome 'given': the code. 'replay': the code that an earlier call with this key got, as it is now, with that
+--   call's fingerprint. 'empty': there is none. 'busy': others hold the last ones; ask again.
+-- No key may come twice in one call. Nobody waits for a row (see allocate_codes), and keys are written in order, so
+-- that calls with the same ones do not wait for each other in a ring.
+CREATE FUNCTION allocate_each(
+    p_tenant uuid, p_type text, p_pool text, p_now timestamptz, p_status text[], p_recipient text[],
+    p_reference text[], p_key text[], p_fingerprint text[], p_reserved_until timestamptz[], p_actor text[],
+    p_request_id text[])
+RETURNS TABLE (place int, outcome text, id uuid, code text, status text, allocated_at timestamptz,
+               reserved_until timestamptz, expires_at timestamptz, fingerprint text)
+LANGUAGE plpgsql
+-- Each row is found by its key (hence LIMIT 1 below, and scalar queries): a planner with old figures must not read
+-- the pool, or all keys, instead.
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+-- One plan fits all calls, and making one takes longer than following it.
+SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_column
+DECLARE
+    start    smallint := floor(random() * 1024);
+    has_keys boolean := array_length(array_remove(p_key, NULL), 1) > 0;
+    places   int[];
+    taken    uuid[];
+    won      text[];
+    missing  int;
+BEGIN
+    PERFORM set_config('app.tenant_id', p_tenant::text, true);
+    places := ARRAY(
+        SELECT w.place::int FROM unnest(p_key) WITH ORDINALITY AS w(key, place)
+        WHERE w.key IS NULL
+           OR (SELECT a.created_at FROM allocation a WHERE a.tenant_id = p_tenant AND a.key = w.key) IS NULL
+        ORDER BY w.place);
+    missing := cardinality(places);
+
+    IF missing > 0 THEN
+        taken := ARRAY(
+            SELECT c.id FROM code c
+            WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
+              AND c.shard >= start AND (c.expires_at IS NULL OR c.expires_at > p_now)
+            ORDER BY c.shard, c.id LIMIT missing FOR UPDATE SKIP LOCKED);
+        IF cardinality(taken) < missing THEN
+            taken := taken || ARRAY(
+                SELECT c.id FROM code c
+                WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
+                  AND c.shard < start AND (c.expires_at IS NULL OR c.expires_at > p_now)
+                ORDER BY c.shard, c.id LIMIT missing - cardinality(taken) FOR UPDATE SKIP LOCKED);
+        END IF;
+        missing := missing - cardinality(taken);
+    END IF;
+
+    IF has_keys AND cardinality(taken) > 0 THEN
+        WITH kept AS (
+            INSERT INTO allocation (tenant_id, key, fingerprint, code_ids, created_at)
+            SELECT p_tenant, p_key[t.place], p_fingerprint[t.place], ARRAY[t.id], p_now
+            FROM unnest(places[:cardinality(taken)], taken) AS t(place, id)
+            WHERE p_key[t.place] IS NOT NULL ORDER BY p_key[t.place]
+            ON CONFLICT DO NOTHING RETURNING key
+        )
+        SELECT array_agg(kept.key) INTO won FROM kept;
+    END IF;
+
+    IF cardinality(taken) > 0 THEN
+        RETURN QUERY
+        WITH wish AS (
+            SELECT t.place, t.id, p_status[t.place] AS status, p_recipient[t.place] AS recipient,
+                   p_reference[t.place] AS reference, p_actor[t.place] AS actor,
+                   p_request_id[t.place] AS request_id
+            FROM unnest(places[:cardinality(taken)], taken) AS t(place, id)
+            WHERE p_key[t.place] IS NULL OR p_key[t.place] = ANY (won)
+        ), changed AS (
+            UPDATE code c SET status = w.status, recipient = w.recipient, reference = w.reference,
+                   allocated_at = p_now, reserved_until = p_reserved_until[w.place],
+                   used_at = CASE WHEN w.status = 'used' THEN p_now END, updated_at = p_now
+            FROM wish w WHERE c.tenant_id = p_tenant AND c.id = w.id
+            RETURNING w.place, c.id, c.code, c.type, c.status, c.reserved_until, c.expires_at, w.reference, w.actor,
+                      w.request_id
+        ), step (number, action, from_status, to_status, within) AS (
+            VALUES (0, 'allocate', 'available', 'allocated', 'allocated'),
+                   (0, 'allocate', 'available', 'allocated', 'used'),
+                   (1, 'mark_used', 'allocated', 'used', 'used'),
+                   (0, 'reserve', 'available', 'reserved', 'reserved')
+        ), noted AS (
+            INSERT INTO code_event
+                   (tenant_id, code_id, action, from_status, to_status, actor, reference, request_id, at)
+            SELECT p_tenant, h.id, s.action, s.from_status, s.to_status, h.actor, h.reference, h.request_id, p_now
+            FROM changed h JOIN step s ON s.within = h.status ORDER BY h.id, s.number
+        ), told AS (
+            INSERT INTO outbox (id, tenant_id, type, source, subject, occurred_at, data, correlation_id)
+            SELECT event_id(s.number), p_tenant, 'code.code.' || s.to_status || '.v1', '/code-service',
+                   h.id::text, p_now,
+                   json_build_object('code_id', h.id, 'code', h.code, 'type', h.type, 'occurred_at', p_now,
+                                     'actor_id', h.actor, 'reference', h.reference),
+                   h.request_id
+            FROM changed h JOIN step s ON s.within = h.status WHERE s.to_status <> 'reserved'
+        )
+        SELECT h.place, 'given', h.id, h.code, h.status, p_now, h.reserved_until, h.expires_at,
+               p_fingerprint[h.place]
+        FROM changed h;
+    END IF;
+
+    IF missing > 0 THEN
+        -- Codes that others hold may come free again: only when there are none either is the pool empty.
+        RETURN QUERY
+        SELECT left_over.place, CASE WHEN held.any THEN 'busy' ELSE 'empty' END, NULL::uuid, NULL::text, NULL::text,
+               NULL::timestamptz, NULL::timestamptz, NULL::timestamptz, NULL::text
+        FROM unnest(places[coalesce(cardinality(taken), 0) + 1:]) AS left_over(place),
+             (SELECT EXISTS (
+                 SELECT 1 FROM code c
+                 WHERE c.tenant_id = p_tenant AND c.type = p_type AND c.pool = p_pool AND c.status = 'available'
+                   AND (c.expires_at IS NULL OR c.expires_at > p_now))) AS held("any");
+    END IF;
+
+    IF has_keys THEN
+        RETURN QUERY
+        SELECT w.place::int, 'replay', c.id, c.code, c.status, c.allocated_at, c.reserved_until, c.expires_at,
+               a.fingerprint
+        FROM unnest(p_key) WITH ORDINALITY AS w(key, place),
+             LATERAL (SELECT * FROM allocation WHERE tenant_id = p_tenant AND key = w.key LIMIT 1) AS a,
+             LATERAL (SELECT * FROM code WHERE tenant_id = p_tenant AND id = a.code_ids[1] LIMIT 1) AS c
+        WHERE NOT (w.key = ANY (coalesce(won, '{}')));
+    END IF;
+END $$;
