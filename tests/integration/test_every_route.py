@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 
 from shared.testing.identities import TokenMint
+from tests.integration.portals import PORTAL, credentials
 from tests.integration.world import MESSAGE, TEMPLATE, World, build_world, document, make_apps
+from tests.simulators.netlife import make_portal
 
 # Routes for people without a token, and why.
 PUBLIC = {
@@ -60,6 +62,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/schedule": {"scheduled_at": "2036-01-01T00:00:00Z"},
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/test": {"to": ["me@example.com"]},
     "POST /api/v2/messages/{tenant_id}": MESSAGE,
+    "PUT /api/v2/portals/{tenant_id}/netlife/settings": credentials(make_portal(jobs=1, subjects=1)),
+    "POST /api/v2/portals/{tenant_id}/netlife/settings/test": {"portal": PORTAL},
+    "POST /api/v2/portals/{tenant_id}/netlife/collect": {"portal": PORTAL},
     "PATCH /users/{user_id}": {"role": "viewer"},
     "PATCH /webhook-sources/{source_id}": {"name": "stolen"},
     "POST /codes/{code}/rollback": {"reason": "stolen"},

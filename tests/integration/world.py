@@ -27,6 +27,8 @@ from shared.models.identity import Role
 from shared.testing.clients import service_client
 from shared.testing.databases import runtime_database
 from shared.testing.identities import TokenMint
+from tests.integration.portals import PORTAL, collected, small_portal
+from tests.simulators.netlife import running
 from webhook_gateway.app import create_app as create_gateway
 from webhook_gateway.door import Door
 from webhook_gateway.settings import GatewaySettings
@@ -53,13 +55,14 @@ def document(app: App) -> dict[str, Any]:
     return (app._app if isinstance(app, Door) else app).openapi()
 
 
-def make_apps(data: Path) -> dict[str, App]:
+def make_apps(data: Path, portals: dict[str, str] | None = None) -> dict[str, App]:
     """Every service's app, as its `__main__` makes it."""
+    campaign = CampaignSettings(data_dir=data, service_role="all", netlife_portals=portals or {})
     return {
         "auth-service": create_auth(
             AuthSettings(argon2_memory_kib=1024, argon2_time_cost=1, argon2_parallelism=1)
         ),
-        "campaign-service": create_campaign(CampaignSettings(data_dir=data, service_role="all")),
+        "campaign-service": create_campaign(campaign),
         "code-service": create_code(CodeSettings(data_dir=data)),
         "property-service": create_property(PropertySettings(data_dir=data)),
         "webhook-gateway": create_gateway(GatewaySettings(rate_limit_requests=100_000)),
@@ -121,7 +124,8 @@ class World:
 @asynccontextmanager
 async def build_world(dsn: str, mint: TokenMint, data: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        apps = make_apps(data)
+        portal = await stack.enter_async_context(running(small_portal()))
+        apps = make_apps(data, {PORTAL: portal.base_url})
         clients = {}
         for name, app in apps.items():
             db = runtime_database(dsn, service_spec(name).schema)
@@ -209,6 +213,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "key_id": key["id"],
         "session_id": sessions[0]["id"],
         "user_id": str(tenant.owner),
+        "collect_job_id": await collected(campaign, tenant.id, headers),
         **await _furnish_codes(world, tenant),
     }
 

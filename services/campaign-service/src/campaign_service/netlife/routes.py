@@ -92,7 +92,7 @@ async def get_collection(
     return success_response(_out(await service.get(tx, collect_job_id)))
 
 
-# The shorter path is the one that the first clients were told.
+# Two paths for one thing: the API's description can be read as either.
 @router.get(
     "/collect/{collect_job_id}/contacts.csv",
     response_class=StreamingResponse,
@@ -100,6 +100,7 @@ async def get_collection(
 )
 @router.get(
     "/{collect_job_id}/contacts.csv",
+    name="collected_csv",
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {}}}, **error_responses(401, 403, 404, 409, 422)},
 )
