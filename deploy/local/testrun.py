@@ -28,6 +28,8 @@ NO_BROKER = (
     "RabbitMQ: not available (no EVENTS_URL, rabbitmq-server is not installed, Docker does not answer); "
     "tests marked `rabbitmq` will be skipped, every bus test still runs on Postgres."
 )
+CHROMIUM = "/usr/bin/chromium"
+NO_BROWSER = "Chromium: not available ({path} is not there); tests marked `chromium` will be skipped."
 
 
 @dataclass
@@ -76,6 +78,14 @@ class Servers:
         else:
             self.notes.append(NO_BROKER)
 
+    def look_for_chromium(self) -> None:
+        """Set FIENTA_CHROMIUM when the browser is there, else note that it is not."""
+        path = os.environ.get("FIENTA_CHROMIUM") or CHROMIUM
+        if os.access(path, os.X_OK):
+            self._have("FIENTA_CHROMIUM", path, f"Chromium: {path}")
+        else:
+            self.notes.append(NO_BROWSER.format(path=path))
+
     def _have(self, name: str, value: str, note: str) -> None:
         self.settings[name] = value
         self.notes.append(note)
@@ -93,8 +103,10 @@ def main(arguments: list[str]) -> int:
         with _servers(options.tier) as servers:
             for note in servers.notes:
                 print(note, flush=True)
-            if _broker_is_required() and options.tier != "unit" and "TEST_AMQP_URL" not in servers.settings:
-                print("RabbitMQ is required here (CI or TIDINGS_REQUIRE_RABBITMQ=1).", file=sys.stderr)
+            missing = _missing(servers.settings) if options.tier != "unit" else []
+            for line in missing:
+                print(line, file=sys.stderr)
+            if missing:
                 return 2
             return _pytest(options, extra, servers.settings)
     except LocalStackError as error:
@@ -125,9 +137,18 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise _Terminated if signum == signal.SIGTERM else KeyboardInterrupt
 
 
-def _broker_is_required() -> bool:
-    names = ("TIDINGS_REQUIRE_RABBITMQ", "CI")
-    return any(os.environ.get(name, "").lower() in ("1", "true", "yes") for name in names)
+def _missing(settings: dict[str, str]) -> list[str]:
+    """What must be here and is not, a line each."""
+    required = (("RabbitMQ", "TEST_AMQP_URL"), ("Chromium", "FIENTA_CHROMIUM"))
+    return [
+        f"{name} is required here (CI or TIDINGS_REQUIRE_{name.upper()}=1)."
+        for name, setting in required
+        if setting not in settings and _is_required(f"TIDINGS_REQUIRE_{name.upper()}")
+    ]
+
+
+def _is_required(variable: str) -> bool:
+    return any(os.environ.get(name, "").lower() in ("1", "true", "yes") for name in (variable, "CI"))
 
 
 @contextlib.contextmanager
@@ -146,6 +167,7 @@ def _servers(tier: str) -> Iterator[Servers]:
         if tier != "unit":
             servers.provide_postgres()
             servers.provide_rabbitmq()
+            servers.look_for_chromium()
         yield servers
 
 

@@ -71,7 +71,7 @@ async def test_kept_pages_hold_no_tokens(stage: Stage) -> None:
     assert 'name="_token" value="•••"' in page
 
 
-@pytest.mark.parametrize("pages", range(5))
+@pytest.mark.parametrize("pages", [1, 2, 3])
 async def test_a_session_that_ends_anywhere_in_a_creation_makes_one_code(stage: Stage, pages: int) -> None:
     worker = await logged_in(stage)
     stage.site.faults.expire_after = pages

@@ -1,0 +1,52 @@
+"""What a test run says about what is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.testrun import Servers, _missing
+
+EVERYTHING = {"TEST_AMQP_URL": "amqp://localhost/", "FIENTA_CHROMIUM": "/usr/bin/chromium"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CI", "TIDINGS_REQUIRE_RABBITMQ", "TIDINGS_REQUIRE_CHROMIUM"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_machine_may_lack_a_broker_and_a_browser() -> None:
+    assert _missing({}) == []
+
+
+def test_in_ci_all_of_it_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    assert _missing(EVERYTHING) == []
+    assert [line.split()[0] for line in _missing({})] == ["RabbitMQ", "Chromium"]
+
+
+def test_each_can_be_required_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDINGS_REQUIRE_CHROMIUM", "1")
+    assert _missing({}) == ["Chromium is required here (CI or TIDINGS_REQUIRE_CHROMIUM=1)."]
+
+
+def test_a_browser_that_is_not_there_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FIENTA_CHROMIUM", str(tmp_path / "chromium"))
+    servers = Servers(tmp_path)
+    servers.look_for_chromium()
+    assert servers.settings == {}
+    assert len(servers.notes) == 1
+    assert str(tmp_path / "chromium") in servers.notes[0]
+
+
+def test_a_browser_that_is_there_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "chromium"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("FIENTA_CHROMIUM", str(program))
+    servers = Servers(tmp_path)
+    servers.look_for_chromium()
+    assert servers.settings == {"FIENTA_CHROMIUM": str(program)}
