@@ -113,6 +113,8 @@ class CommonConfig(BaseSettings):
     internal_service_key: SecretStr = SecretStr("dev-only-service-key")
     internal_service_keys: SecretStr = SecretStr("")
     job_timeout_seconds: int = 3600
+    job_lease_seconds: float = Field(default=60.0, ge=1)
+    """A job whose process was not heard of for so long is given to another; six heartbeats fit in."""
 
     rate_limit_enabled: bool = True
     rate_limit_requests: int = 100

@@ -154,7 +154,12 @@ class _Parts:
                 url=config.events_url.get_secret_value(),
                 namespace=config.events_namespace,
             ),
-            jobs=JobRunner(db, clock=overrides.clock),
+            jobs=JobRunner(
+                db,
+                clock=overrides.clock,
+                lease=config.job_lease_seconds,
+                heartbeat=config.job_lease_seconds / 6,
+            ),
             cache=cache,
             verifier=TokenVerifier(jwks, config.issuer, overrides.clock),
             http=http,
