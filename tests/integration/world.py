@@ -102,7 +102,7 @@ class World:
                 "SELECT table_schema || '.' || table_name AS name FROM information_schema.columns c"
                 " JOIN information_schema.tables t USING (table_schema, table_name)"
                 " WHERE column_name = 'tenant_id' AND table_type = 'BASE TABLE'"
-                " AND table_schema IN ('auth', 'campaign', 'code', 'gateway')"
+                " AND table_schema IN ('auth', 'campaign', 'code', 'gateway', 'property')"
                 " AND table_name NOT IN ('outbox', 'job')"
             )
             return {
@@ -215,6 +215,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "user_id": str(tenant.owner),
         "collect_job_id": await collected(campaign, tenant.id, headers),
         **await _furnish_codes(world, tenant),
+        **await _furnish_clients(world, tenant),
     }
 
 
@@ -278,6 +279,40 @@ async def _made(codes: httpx.AsyncClient, batch_id: str, headers: dict[str, str]
             return
         await asyncio.sleep(0.05)
     raise AssertionError("the batch was not made")
+
+
+async def _furnish_clients(world: World, tenant: TenantWorld) -> dict[str, str]:
+    """A client who was given an address. Cities and sales are the same for both tenants."""
+    clients, headers = world.clients["property-service"], world.headers(tenant)
+    connection = await asyncpg.connect(world.dsn, server_settings={"search_path": "property"})
+    try:
+        city_id, sale_id = await _open_data(connection)
+        body = {"first_name": "Ada", "last_name": "Morel", "email": "ada@example.com"}
+        wants = {"chosen_cities": [city_id], "property_type_preferences": ["house"]}
+        made = data_of(await clients.post("/admin/clients", json=body | wants, headers=headers))
+        await connection.execute(
+            """SELECT assign_sales($1, $2, gen_random_uuid(), '{01053}', '{house}',
+                                   '2018-01-01', '2020-01-01', 1, 1, NULL, '2026-01-01', now())""",
+            tenant.id,
+            made["client_id"],
+        )
+    finally:
+        await connection.close()
+    return {"client_id": made["client_id"], "address_id": sale_id}
+
+
+async def _open_data(connection: Any) -> tuple[str, str]:
+    """The ids of a city and of a sale in it, made unless they are there."""
+    await connection.execute(
+        """INSERT INTO city (code, name, search_key, department, source)
+           VALUES ('01053', 'Bourg-en-Bresse', '|BOURG EN BRESSE', '01', 'laposte') ON CONFLICT DO NOTHING;
+           INSERT INTO sale (id, mutation_id, address_key, city_code, address_raw, sale_date, property_type,
+                             nature, parcel, source, source_year)
+           SELECT id, id, id, '01053', '1 RUE HAUTE', '2019-01-01', 'house', 'sale', 'A', 'test', 2019
+           FROM durable_id('sale') AS id ON CONFLICT DO NOTHING"""
+    )
+    row = await connection.fetchrow("SELECT id, durable_id('sale') AS sale_id FROM city WHERE code = '01053'")
+    return str(row["id"]), str(row["sale_id"])
 
 
 TEMPLATE = {
