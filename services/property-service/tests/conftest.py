@@ -19,6 +19,7 @@ from shared.testing.plugin import OpenDatabase
 
 from .integration.clients_kit import Clients, add_city
 from .integration.reports_kit import NOON, Agency
+from .integration.sales_kit import Archive
 
 
 @pytest.fixture
@@ -70,3 +71,15 @@ async def clients(
     """Tenant A's clients; there is a city to choose."""
     city_id = await add_city(db, "01053", "Bourg-en-Bresse")
     return Clients(client, headers, app.state.runtime, tenant_a, city_id)
+
+
+@pytest.fixture
+async def archive(
+    settings: Settings, db: SimpleDatabase, mint: TokenMint, tenant_a: UUID
+) -> AsyncIterator[Archive]:
+    """Open data, imported by tenant A when the test says so."""
+    app = create_app(settings.model_copy(update={"service_role": "api"}))
+    clock = FakeClock(NOON)
+    async with service_client(app, db, mint, clock) as http:
+        await app.state.runtime.events._relay.stop()
+        yield Archive(app, http, db, clock, mint, tenant_a)

@@ -11,6 +11,8 @@ from shared.database import Tx
 
 #: Below this a dwelling or shop was not sold at a market price (euro cents).
 SYMBOLIC_CENTS = 100_000
+#: From so many new sales on the planner is told at once, not when autovacuum comes by.
+_MANY_ROWS = 1000
 
 _OPEN = """
 SET LOCAL work_mem = '128MB';
@@ -44,8 +46,8 @@ UPDATE dvf_row r SET mutation = t.target FROM target t
 WHERE r.mutation = t.mutation AND t.target <> t.mutation"""
 
 # One row a unit (`unit` is 0 for rows that are no building). A unit's rows repeat for each kind of land use,
-# so rows that differ in that alone are one unit; rows alike in everything are as many units. A mutation without
-# units is one row, the most telling of its rows.
+# so rows that differ in that alone are one unit; rows alike in everything are as many units. A mutation
+# without units is one row, the most telling of its rows.
 _UNITS = """
 CREATE TEMPORARY TABLE dvf_unit ON COMMIT DROP AS
 WITH picked AS (
@@ -198,6 +200,8 @@ async def merge(tx: Tx, source: str) -> dict[str, int]:
     await tx.execute("ANALYZE dvf_touched")
     await tx.execute(_LATEST)
     await tx.execute("DROP TABLE dvf_unit, dvf_touched; TRUNCATE dvf_row")
+    if counts["new"] >= _MANY_ROWS:
+        await tx.execute("SELECT refresh_sale_statistics()")
     return counts
 
 

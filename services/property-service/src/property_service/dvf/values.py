@@ -79,19 +79,19 @@ def cents(text: str) -> str:
     if whole.isdecimal() and (not fraction or fraction.isdecimal()) and whole.isascii():
         value = int(whole) * 100 + int((fraction + "00")[:2])
     else:
-        value = round(_float(text) * 100)
+        value = round(_float(text, "invalid_price") * 100)
     if not 0 <= value < _MAX_CENTS:
         raise CellError("invalid_price", f"{text!r} is no price")
     return str(value)
 
 
-def _float(text: str) -> float:
+def _float(text: str, code: str = "invalid_number") -> float:
     try:
         value = float(text.replace(",", "."))
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise CellError("invalid_number", f"{text!r} is no number")
+        raise CellError(code, f"{text!r} is no number")
     return value
 
 
