@@ -10,6 +10,7 @@ from typing import TextIO
 import httpx
 
 from demo.account import create_programs, create_sources, sign_up
+from demo.automation import rename_codes
 from demo.campaign import create_campaign, send
 from demo.client import ApiError, Gateway, MailCatcher, TooLateError
 from demo.codes import allocate, generate, import_codes
@@ -41,6 +42,7 @@ PARTS = (
     follow_links,
     post_orders,
     repair_an_order,
+    rename_codes,
 )
 
 
@@ -50,6 +52,7 @@ def run(
     *,
     events: str = "",
     rows: int = 20_000,
+    fienta_port: int = 0,
     out: TextIO = sys.stdout,
 ) -> int:
     """Play the whole demo; 0 when every figure was right, 1 when one was wrong or something did not work,
@@ -57,6 +60,7 @@ def run(
 
     Each run is a tenant of its own, so it can be repeated on the same installation, but not twice at the same
     time: the runs would read each other's mails. `events` says in words which event transport is in use.
+    `fienta_port` is where the installation expects the ticket shop (FIENTA_BASE_URL), on this machine.
     """
     report = Report(out)
     if not mailcatcher_url:
@@ -65,7 +69,8 @@ def run(
     report.say(f"Demo at {gateway_url}; events over {events or 'an unnamed transport'}")
     try:
         with Gateway(gateway_url) as gateway, MailCatcher(mailcatcher_url) as mails:
-            story = Story(gateway, mails, report, make_contacts(rows), run=secrets.token_hex(5))
+            file, run_id = make_contacts(rows), secrets.token_hex(5)
+            story = Story(gateway, mails, report, file, run=run_id, fienta_port=fienta_port)
             with closing(story):
                 for part in PARTS:
                     part(story)

@@ -46,6 +46,8 @@ class Story:
     report: Report
     file: ContactsFile
     run: str
+    #: Where the installation expects its simulated Fienta; 0 when it does not.
+    fienta_port: int = 0
     deeds: Deeds = field(default_factory=Deeds)
     sources: dict[str, Source] = field(default_factory=dict)
     campaign_id: str = ""

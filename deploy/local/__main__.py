@@ -11,10 +11,10 @@ from deploy.local import testservers
 from deploy.local.state import LocalStackError
 
 
-def play(gateway_url: str, mailcatcher_url: str, events: str) -> int:
+def play(gateway_url: str, mailcatcher_url: str, events: str, fienta_port: int) -> int:
     """Exit status of `demo.main.run`: 0 when every figure was right."""
     run = importlib.import_module("demo.main").run
-    return int(run(gateway_url, mailcatcher_url, events=events))
+    return int(run(gateway_url, mailcatcher_url, events=events, fienta_port=fienta_port))
 
 
 def main() -> int:
@@ -27,9 +27,10 @@ def main() -> int:
     demo.add_argument("--gateway", required=True)
     demo.add_argument("--mailcatcher", default="")
     demo.add_argument("--events", default="", help="words about the event transport, to be shown")
+    demo.add_argument("--fienta-port", type=int, default=0, help="where FIENTA_BASE_URL points to, here")
     arguments = parser.parse_args()
     if arguments.command == "demo":
-        return play(arguments.gateway, arguments.mailcatcher, arguments.events)
+        return play(arguments.gateway, arguments.mailcatcher, arguments.events, arguments.fienta_port)
     try:
         if arguments.action == "stop":
             testservers.stop(arguments.dir)

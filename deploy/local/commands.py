@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +21,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.process import end_with_parent
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.stack import Stack, end_leftovers
-from deploy.local.state import LocalStackError, ProcessRef, exclusive, private_dir, read_json
+from deploy.local.state import LocalStackError, ProcessRef, exclusive, free_port, private_dir, read_json
 
 
 def main(arguments: list[str]) -> int:
@@ -90,22 +91,29 @@ def demo(options: argparse.Namespace) -> int:
     if running:
         say(f"Playing against the running stack at {running['public_url']}.")
         return _play(running["public_url"], running["mailcatcher_url"], running["events"]).wait()
-    with _running(options) as stack:
+    fienta_port = free_port()
+    with _running(options, _beside_fienta(fienta_port)) as stack:
         _tell(stack)
-        player = _play(stack.public_url, stack.mailcatcher_url, stack.events)
+        player = _play(stack.public_url, stack.mailcatcher_url, stack.events, fienta_port)
         stack.watch(until=lambda: player.poll() is not None)
         return player.wait()
 
 
-def _play(gateway: str, mailcatcher: str, events: str) -> subprocess.Popen[bytes]:
+def _beside_fienta(port: int) -> dict[str, str]:
+    """Settings of a stack whose ticket shop is the demo's simulator: never the real one."""
+    return {"FIENTA_BASE_URL": f"http://127.0.0.1:{port}", "FIENTA_DELAY_SECONDS": "0.1"}
+
+
+def _play(gateway: str, mailcatcher: str, events: str, fienta_port: int = 0) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "deploy.local", "demo", "--gateway", gateway]
-    command += ["--mailcatcher", mailcatcher, "--events", events]
+    command += ["--mailcatcher", mailcatcher, "--events", events, "--fienta-port", str(fienta_port)]
     return subprocess.Popen(command, cwd=ROOT, preexec_fn=end_with_parent())
 
 
 @contextlib.contextmanager
-def _running(options: argparse.Namespace) -> Any:
-    stack = Stack(options.state, port=options.port, host=options.host, say=say)
+def _running(options: argparse.Namespace, settings: Mapping[str, str] | None = None) -> Any:
+    environment = {**os.environ, **(settings or {})}
+    stack = Stack(options.state, port=options.port, host=options.host, environment=environment, say=say)
     say("Starting Tidings …")
     began = time.monotonic()
     try:

@@ -17,6 +17,7 @@ import httpx
 from demo.account import verification_token
 from demo.client import Gateway, MailCatcher, wait_for
 from deploy.local.stack import Stack
+from deploy.local.state import free_port
 from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_database
 
 T = TypeVar("T")
@@ -42,10 +43,11 @@ class Customer:
 
 
 class System:
-    """One running installation."""
+    """One running installation. It expects its ticket shop at `fienta_port`, where a test may start one."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, fienta_port: int) -> None:
         self.stack = stack
+        self.fienta_port = fienta_port
         self.url = stack.gateway_url
         self.mails = MailCatcher(stack.mailcatcher_url)
         self.http = httpx.Client(base_url=self.url, timeout=30)
@@ -134,6 +136,7 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
     `settings` replace those of the tests.
     """
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    fienta_port = free_port()
     with database() as dsn:
         environment = inherited | {
             "PYTHON_ENV": "test",
@@ -144,11 +147,16 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
             # A broker that is given to us may serve others too.
             "EVENTS_NAMESPACE": f"e2e_{secrets.token_hex(4)}",
             "RATE_LIMIT_REQUESTS": str(RATE_LIMIT),
+            "FIENTA_BASE_URL": f"http://127.0.0.1:{fienta_port}",
+            "FIENTA_DELAY_SECONDS": "0.1",
             "SEND_LEASE_SECONDS": "3",
             "SEND_BATCH": "50",
             "SEND_CONNECTIONS": str(SEND_CONNECTIONS),
             "SEND_WINDOW": str(SEND_WINDOW),
             **settings,
         }
-        with Stack(state, environment=environment) as stack, contextlib.closing(System(stack)) as system:
+        with (
+            Stack(state, environment=environment) as stack,
+            contextlib.closing(System(stack, fienta_port)) as system,
+        ):
             yield system

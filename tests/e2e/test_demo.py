@@ -14,5 +14,12 @@ from tests.e2e.system import System
 def test_every_figure_of_the_demo_is_right(name: str, request: pytest.FixtureRequest) -> None:
     system: System = request.getfixturevalue(name)
     out = io.StringIO()
-    status = run(system.url, system.stack.mailcatcher_url, events=system.stack.events, rows=1200, out=out)
+    status = run(
+        system.url,
+        system.stack.mailcatcher_url,
+        events=system.stack.events,
+        rows=1200,
+        fienta_port=system.fienta_port,
+        out=out,
+    )
     assert status == 0, out.getvalue()
