@@ -288,7 +288,12 @@ async def _furnish_clients(world: World, tenant: TenantWorld) -> dict[str, str]:
     try:
         city_id, sale_id = await _open_data(connection)
         body = {"first_name": "Ada", "last_name": "Morel", "email": "ada@example.com"}
-        wants = {"chosen_cities": [city_id], "property_type_preferences": ["house"]}
+        # No report while the walk goes on: the clock would change what the tenant has.
+        wants = {
+            "chosen_cities": [city_id],
+            "property_type_preferences": ["house"],
+            "first_report_date": "2099-01-01",
+        }
         made = data_of(await clients.post("/admin/clients", json=body | wants, headers=headers))
         await connection.execute(
             """SELECT assign_sales($1, $2, gen_random_uuid(), '{01053}', '{house}',
@@ -298,7 +303,26 @@ async def _furnish_clients(world: World, tenant: TenantWorld) -> dict[str, str]:
         )
     finally:
         await connection.close()
-    return {"client_id": made["client_id"], "address_id": sale_id}
+    return {
+        "client_id": made["client_id"],
+        "address_id": sale_id,
+        **await _furnish_imports(clients, headers),
+    }
+
+
+async def _furnish_imports(properties: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, str]:
+    """An import of cities that has ended, and settings that no event replaces any more."""
+    brand = {"brand_name": "Twin Agency"}
+    data_of(await properties.put("/admin/settings", json=brand, headers=headers))
+    file = ("laposte.csv", b"Code_commune_INSEE;Nom_commune;Code_postal\n01004;AMBERIEU EN BUGEY;01500\n")
+    accepted = data_of(await properties.post("/api/cities/import", files={"file": file}, headers=headers))
+    ids = {f"property-service/{name}": accepted[name] for name in ("import_id", "job_id")}
+    for _ in range(200):
+        job = data_of(await properties.get(f"/api/job-status/{accepted['job_id']}", headers=headers))
+        if job["status"] == "completed":
+            return ids
+        await asyncio.sleep(0.05)
+    raise AssertionError("the import did not end")
 
 
 async def _open_data(connection: Any) -> tuple[str, str]:
