@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from http.client import HTTPConnection, HTTPSConnection
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -78,6 +80,15 @@ class Gateway:
         return program
 
     @property
+    def url(self) -> httpx.URL:
+        return self._http.base_url
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The headers that say who calls."""
+        return {name: self._http.headers[name] for name in ("X-API-Key",) if name in self._http.headers}
+
+    @property
     def authorization(self) -> str:
         """The header's value once signed in."""
         return self._http.headers["Authorization"]
@@ -109,6 +120,27 @@ class Gateway:
             cursor = answer["meta"].get("next_cursor")
             if not cursor:
                 return items
+
+
+class Line:
+    """One connection of a program that does the same again and again: no more work than that takes."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        url = gateway.url
+        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+        self._connection = kind(url.host, url.port, timeout=60)
+        self._headers = {**gateway.credentials, "Content-Type": "application/json"}
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def post(self, path: str, body: Any) -> Any:
+        """The `data` of the answer. Raises `ApiError` for every status from 400 on."""
+        self._connection.request("POST", path, json.dumps(body), self._headers)
+        answer = self._connection.getresponse()
+        request = httpx.Request("POST", f"http://{self._connection.host}{path}")
+        response = httpx.Response(answer.status, content=answer.read(), request=request)
+        return _checked(response).json()["data"]
 
 
 class MailCatcher:
