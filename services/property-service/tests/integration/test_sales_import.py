@@ -78,8 +78,8 @@ async def test_both_formats_of_one_sale_are_one_row_and_nothing_is_lost_by_the_p
     await archive.bring(geo)
     header = (DATA / "dvf_raw_2014_authentic_lines.txt").read_text(encoding="utf-8").splitlines()[0]
     raw = (
-        "|||||||1|05/03/2019|Vente|174500,50|12||RUE|0010|DES LILAS|1000|BOURG-EN-BRESSE|1|53||AB|12||49|62,1|6"
-        "||||||||2|2|Appartement||62|3|||"
+        "|||||||1|05/03/2019|Vente|174500,50|12||RUE|0010|DES LILAS|1000|BOURG-EN-BRESSE|1|53||AB|12||49|62,1"
+        "|6||||||||2|2|Appartement||62|3|||"
     )
     report = (await archive.bring(f"{header}\n{raw}\n".encode()))["report"]
     assert (report["new"], report["changed"], report["unchanged"]) == (0, 0, 1)

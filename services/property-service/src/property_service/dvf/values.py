@@ -87,7 +87,8 @@ def cents(text: str) -> str:
 
 def _float(text: str, code: str = "invalid_number") -> float:
     try:
-        value = float(text.replace(",", "."))
+        # Python reads digits of all scripts and underscores; the database does not.
+        value = float(text.replace(",", ".")) if text.isascii() and "_" not in text else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -13,8 +13,8 @@ from shared.database import Tx
 
 _COLUMNS = """s.id, s.mutation_id, s.city_code, c.name AS city_name, c.id AS city_id, c.department,
     s.postal_code, s.address_raw, s.sale_date, s.property_type, s.surface, s.land_surface, s.rooms,
-    s.price_cents, s.mutation_price_cents, s.nature, s.flags, s.latitude, s.longitude, s.is_latest, s.source, s.source_year,
-    s.updated_at"""
+    s.price_cents, s.mutation_price_cents, s.nature, s.flags, s.latitude, s.longitude, s.is_latest, s.source,
+    s.source_year, s.updated_at"""
 # Great-circle distance in metres (haversine); `least` guards against rounding above 1.
 _DISTANCE = f"""2 * {EARTH} * asin(least(1, sqrt(
     sin(radians(s.latitude - $7) / 2) ^ 2

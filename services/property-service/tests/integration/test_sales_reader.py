@@ -1,0 +1,140 @@
+"""The program that reads files of sales: what it makes of a file as a whole."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from property_service.dvf import reader
+from property_service.dvf.reader import HEADER, MAX_REJECTIONS, Emitter
+
+from .sales_kit import DATA, GEO, RAW, geo_file
+
+
+def frames(data: bytes | Path, tmp_path: Path) -> list[tuple[str, Any]]:
+    """What the program writes for a file."""
+    path = data if isinstance(data, Path) else tmp_path / "made.csv"
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+    out = io.BytesIO()
+    reader.main(str(path), out)
+    out.seek(0)
+    found = []
+    while head := out.read(HEADER.size):
+        kind, size = HEADER.unpack(head)
+        payload = out.read(size)
+        found.append((kind.decode(), payload.decode() if kind == b"R" else json.loads(payload)))
+    return found
+
+
+def rows(found: list[tuple[str, Any]]) -> list[str]:
+    return "".join(payload for kind, payload in found if kind == "R").splitlines()
+
+
+@pytest.mark.parametrize(
+    ("path", "layout", "count"),
+    [
+        (GEO, "geo", 36),
+        (RAW, "raw", 33),
+        (DATA / "dvf_raw_2014_authentic_lines.txt", "raw", 3),
+        (DATA / "dvf_ain_2018.txt.gz", "raw", 10_000),
+    ],
+)
+def test_every_row_of_the_real_files_is_taken(path: Path, layout: str, count: int, tmp_path: Path) -> None:
+    found = frames(path, tmp_path)
+    assert found[0] == ("H", {"name": path.name, "layout": layout})
+    assert found[-1] == ("D", {"rows": count, "rejected": 0, "lines": count + 1})
+    assert len(rows(found)) == count
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_encodings_and_line_ends_make_no_difference(encoding: str, end: str, tmp_path: Path) -> None:
+    text = geo_file({"adresse_nom_voie": "ALLÉE DES CHÊNES", "type_local": "Dépendance"}).decode()
+    (row,) = rows(frames(text.replace("\n", end).encode(encoding), tmp_path))
+    assert ",ALLEE DES CHENES,ALL CHENES," in row
+
+
+def test_quoted_cells_may_hold_commas_but_no_line_ends(tmp_path: Path) -> None:
+    good = geo_file({"adresse_nom_voie": "RUE DE L'EGLISE, LE BAS"})
+    assert b'"RUE' in good
+    bad = geo_file({"adresse_nom_voie": "UNCLOSED"}).replace(b"UNCLOSED", b'"RUE SANS FIN')
+    found = frames(good + bad.split(b"\n", 1)[1] + good.split(b"\n", 1)[1], tmp_path)
+    assert [len(rows(found)), found[-1][1]["rejected"]] == [2, 1]
+
+
+def test_communes_of_the_file_are_told_with_what_became_of_former_ones(tmp_path: Path) -> None:
+    found = dict(
+        frames(
+            geo_file(
+                {"code_commune": "01033", "nom_commune": "Valserhône", "ancien_code_commune": "01091"}
+                | {"ancien_nom_commune": "Châtillon-en-Michaille", "code_postal": "1200"}
+            ),
+            tmp_path,
+        )
+    )
+    assert found["M"] == {
+        "communes": [["01033", "VALSERHONE", ["01200"]]],
+        "merged": {"01091": ["01033", "CHATILLON EN MICHAILLE"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "not_dvf"),
+        (b"a,b\n1,2\n", "not_dvf"),
+        (b"x" * 100_000, "not_dvf"),
+        (b"\x00\x01\x02" * 30_000, "not_dvf"),
+        (geo_file({}).replace(b"latitude", b"lat"), "columns"),
+        (gzip.compress(geo_file({}))[:-4], "damaged_archive"),
+        (b"PK\x03\x04", "damaged_archive"),
+    ],
+)
+def test_files_of_another_kind_are_refused_as_a_whole(data: bytes, code: str, tmp_path: Path) -> None:
+    kind, payload = frames(data, tmp_path)[-1]
+    assert (kind, payload["code"]) == ("E", code)
+
+
+def test_an_archive_without_files_is_refused(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("folder/", "")
+        target.writestr("folder/b.csv", geo_file({}))
+        target.writestr("__MACOSX/b.csv", b"\x00")
+    assert frames(archive.getvalue(), tmp_path)[-1] == ("D", {"rows": 1, "rejected": 0, "lines": 2})
+    empty = io.BytesIO()
+    with zipfile.ZipFile(empty, "w") as target:
+        target.writestr("folder/", "")
+    assert frames(empty.getvalue(), tmp_path)[-1][1]["code"] == "empty_file"
+
+
+def test_rejections_are_counted_to_the_end_but_told_only_up_to_a_limit(tmp_path: Path) -> None:
+    header = geo_file().decode()
+    found = frames((header + "broken\n" * (MAX_REJECTIONS + 500)).encode(), tmp_path)
+    assert found[-1][1]["rejected"] == MAX_REJECTIONS + 500
+    assert sum(len(payload) for kind, payload in found if kind == "J") == MAX_REJECTIONS
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    line = geo_file({}).split(b"\n")[1] + b"\n"
+
+    def peak(count: int) -> int:
+        path = tmp_path / f"{count}.csv.gz"
+        path.write_bytes(gzip.compress(geo_file() + line * count, 1))
+        with (tmp_path / "out").open("wb") as out:
+            tracemalloc.start()
+            reader.read(path, Emitter(out))
+            _, highest = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        return highest
+
+    peak(100)
+    assert peak(30_000) < 1.5 * peak(9000)
