@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -6,8 +7,12 @@ import pytest
 from fastapi import FastAPI
 
 from code_service.allocation import sweeper
+from code_service.allocation.desk import AllocationDesk
+from code_service.allocation.repository import Taken, UnfitWishError, Wish
 from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
+from shared.testing.plugin import OpenDatabase
+from shared.utils import utc_now
 
 from .codes_kit import SERVICE_KEY, Codes, refusal, told
 
@@ -45,6 +50,76 @@ async def test_fifty_at_once_share_ten_codes(codes: Codes) -> None:
     assert len(given) == 10
     assert set(given) == pool
     assert [refusal(a) for a in answers if a.status_code != 200] == [(404, "POOL_EXHAUSTED")] * 40
+
+
+def wish(tenant_id: UUID, **changed: Any) -> Wish:
+    given: dict[str, Any] = {
+        "type": "discount",
+        "pool": "default",
+        "count": 1,
+        "status": "allocated",
+        "recipient": None,
+        "reference": None,
+        "key": None,
+        "fingerprint": "",
+        "reserved_until": None,
+        "partial": False,
+        "actor": "test",
+        "request_id": None,
+        "now": utc_now(),
+    }
+    return Wish(tenant_id=tenant_id, **(given | changed))
+
+
+async def test_fifty_callers_of_ten_processes_share_ten_codes(
+    codes: Codes, open_database: OpenDatabase, tenant_a: UUID
+) -> None:
+    pool = await codes.fill(10)
+    db = await open_database("code", 25)
+    desks = [AllocationDesk(db) for _ in range(10)]
+    found = await asyncio.gather(*(desks[number % 10].take(wish(tenant_a)) for number in range(50)))
+    given = [code.code for code in found if code is not None]
+    assert (len(given), set(given)) == (10, pool)
+
+
+async def test_processes_that_come_with_the_same_key_get_the_same_code(
+    codes: Codes, open_database: OpenDatabase, tenant_a: UUID
+) -> None:
+    await codes.fill(20)
+    db = await open_database("code", 25)
+    desks = [AllocationDesk(db) for _ in range(10)]
+    keys = [f"key-{number % 5}" for number in range(60)]
+    found = await asyncio.gather(
+        *(desks[number % 10].take(wish(tenant_a, key=key)) for number, key in enumerate(keys))
+    )
+    by_key = {(key, code.id) for key, code in zip(keys, found, strict=True) if code is not None}
+    assert (len(found), len(by_key)) == (60, 5)
+    assert sum(code is not None and code.outcome == "given" for code in found) == 5
+    assert len(await codes.data("GET", "/codes?status=available")) == 15
+
+
+async def test_one_wish_that_cannot_be_stored_costs_the_others_nothing(
+    codes: Codes, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    await codes.fill(9)
+    desk = AllocationDesk(db)
+    wishes = [wish(tenant_a, recipient="a\x00b" if number == 5 else None) for number in range(9)]
+    found = await asyncio.gather(*map(desk.take, wishes), return_exceptions=True)
+    assert [number for number, one in enumerate(found) if isinstance(one, UnfitWishError)] == [5]
+    assert len({one.id for one in found if isinstance(one, Taken)}) == 8
+
+
+async def test_a_caller_who_left_before_being_served_takes_no_code(
+    codes: Codes, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    await codes.fill(3)
+    desk = AllocationDesk(db)
+    gone = asyncio.create_task(desk.take(wish(tenant_a)))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert (await asyncio.gather(gone, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    assert await desk.take(wish(tenant_a)) is not None
+    assert len(await codes.data("GET", "/codes?status=available")) == 2
 
 
 async def test_singles_and_batches_at_once_give_out_every_code_once(codes: Codes) -> None:
@@ -189,13 +264,12 @@ async def test_a_pool_that_runs_dry_under_load_gives_out_all_and_blocks_nobody(
                SELECT $1, event_id(), 'DRY-' || n, 'discount' FROM generate_series(1, 600) AS n""",
             tenant_a,
         )
-    sql = """SELECT id FROM allocate_codes($1, 'discount', 'default', 1, 'used', NULL, NULL, NULL, '', NULL,
-             false, 'test', NULL, now())"""
+    desks = [AllocationDesk(db) for _ in range(8)]
     given: list[UUID] = []
 
-    async def caller() -> None:
-        while (found := await db.get_pool().fetchval(sql, tenant_a)) is not None:
-            given.append(found)
+    async def caller(desk: AllocationDesk) -> None:
+        while (found := await desk.take(wish(tenant_a, status="used"))) is not None:
+            given.append(found.id)
 
-    await asyncio.gather(*(caller() for _ in range(8)))
+    await asyncio.gather(*(caller(desk) for desk in desks * 4))
     assert (len(given), len(set(given))) == (600, 600)

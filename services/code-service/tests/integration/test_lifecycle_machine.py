@@ -84,6 +84,7 @@ class CodeMachine(RuleBasedStateMachine):
         lasting = int(self.world.clock.now().timestamp()) + 10**7
         self.codes = Codes(self.world.client, self.world.mint.headers(uuid7(), exp=lasting))
         self.model: dict[str, Known] = {}
+        self.by_key: dict[str, tuple[str, int | None]] = {}
 
     @property
     def now(self) -> float:
@@ -125,10 +126,55 @@ class CodeMachine(RuleBasedStateMachine):
             return
         name = answer.json()["data"]["code"]
         assert name in certain
+        self._took(name, "reserved" if ttl else "used" if used else "allocated", ttl)
+
+    @rule(count=st.integers(2, 5), ttl=st.none() | st.integers(1, 300), partial=st.booleans())
+    def allocate_batch(self, count: int, ttl: int | None, partial: bool) -> None:
+        free = {name for name, known in self.model.items() if known.status == "available"}
+        certain = {name for name in free if self.status(name) == "available"}
+        body = {"count": count, "ttl_seconds": ttl, "partial": partial}
+        answer = self._call("POST", "/codes/allocate/batch", body)
+        if not certain:
+            assert answer.status_code == 404
+        elif len(certain) < count and not partial:
+            assert answer.status_code == 409
+        else:
+            given = [code["code"] for code in answer.json()["data"]["codes"]]
+            assert len(given) == len(set(given)) == min(count, len(certain))
+            assert set(given) <= certain
+            for name in given:
+                self._took(name, "reserved" if ttl else "allocated", ttl)
+
+    @rule(ttl=st.none() | st.integers(1, 300))
+    def allocate_with_a_key(self, ttl: int | None) -> None:
+        """The key is new; what it got once it gets again, whatever became of the code meanwhile."""
+        certain = {name for name in self.model if self.status(name) == "available"}
+        certain = {name for name in certain if self.model[name].status == "available"}
+        key = f"key-{len(self.by_key)}"
+        answer = self._keyed(key, ttl)
+        if not certain:
+            assert answer.status_code == 404
+            return
+        name = answer.json()["data"]["code"]
+        assert name in certain
+        self._took(name, "reserved" if ttl else "used", ttl)
+        self.by_key[key] = (name, ttl)
+
+    @rule()
+    def repeat_all_keys(self) -> None:
+        for key, (name, ttl) in self.by_key.items():
+            answer = self._keyed(key, ttl)
+            assert (answer.json()["data"]["code"], answer.headers["idempotent-replayed"]) == (name, "true")
+
+    def _keyed(self, key: str, ttl: int | None) -> httpx.Response:
+        body = {"ttl_seconds": ttl}
+        return self.world.run(self.codes.call("POST", "/codes/allocate", body, Idempotency_Key=key))
+
+    def _took(self, name: str, status: str, ttl: int | None) -> None:
         known = self.model[name]
-        known.status = "reserved" if ttl else "used" if used else "allocated"
+        known.status = status
         known.reserved = self.now + (ttl or 0)
-        known.steps += 2 if known.status == "used" else 1
+        known.steps += 2 if status == "used" else 1
 
     @rule(name=names)
     def mark_used(self, name: str) -> None:
@@ -202,7 +248,7 @@ def test_codes_obey_their_lifecycle(database_template: str, mint: TokenMint) -> 
         run_state_machine_as_test(
             CodeMachine,
             settings=settings(
-                max_examples=60,
+                max_examples=50,
                 stateful_step_count=40,
                 deadline=None,
                 phases=[Phase.generate, Phase.shrink],
