@@ -1,0 +1,1 @@
+"""The portal collector on AWS: a Step Functions definition and the ECS task it runs."""
