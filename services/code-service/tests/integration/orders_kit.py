@@ -64,13 +64,13 @@ class Orders:
         assert isinstance(outcome, GiveUp), outcome
         return outcome.error
 
-    async def list(self, query: str = "") -> list[dict[str, Any]]:
+    async def listed(self, query: str = "") -> list[dict[str, Any]]:
         listed: list[dict[str, Any]] = await self.codes.data("GET", f"/orders{query}")
         return listed
 
     async def only(self) -> dict[str, Any]:
         """The one order there is, in full."""
-        (order,) = await self.list()
+        (order,) = await self.listed()
         full: dict[str, Any] = await self.codes.data("GET", f"/orders/{order['id']}")
         return full
 

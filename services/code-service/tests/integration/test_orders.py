@@ -21,7 +21,7 @@ from shared.utils import uuid7
 from .codes_kit import Codes, refusal
 from .orders_kit import Orders, make_order, webhook
 
-CUSTOMER = {
+CUSTOMER: dict[str, Any] = {
     "buyer_email": "customer@example.com",
     "buyer_name": "Kadi Kask",
     "total": 100.0,
@@ -60,7 +60,7 @@ async def test_the_outcome_is_the_same_in_any_order(orders: Orders) -> None:
         for minute in arrival:
             kind, fields = steps[minute]
             await orders.make(kind, f"o-{number}", minute=minute, **fields)
-    listed = await orders.list()
+    listed = await orders.listed()
     assert len(listed) == 6
     same = [
         {k: v for k, v in one.items() if k not in ("id", "external_id", "created_at", "updated_at")}
@@ -118,7 +118,7 @@ async def test_webhooks_never_use_up_a_code(orders: Orders, codes: Codes) -> Non
     late = await codes.create("unknown")
     assert (await orders.only())["codes"][1]["code_id"] == late["id"]
     await codes.data("POST", "/codes/spring10/mark-used", {"order_id": "o-1"})
-    assert (await orders.list("?code=SPRING10"))[0]["codes"][0]["code_status"] == "used"
+    assert (await orders.listed("?code=SPRING10"))[0]["codes"][0]["code_status"] == "used"
 
 
 async def test_fienta_orders_and_tickets_meet_in_one_order(orders: Orders) -> None:
@@ -135,7 +135,7 @@ async def test_fienta_orders_and_tickets_meet_in_one_order(orders: Orders) -> No
     assert (whole["total_minor"], whole["currency"]) == (4500, "EUR")
     assert whole["lines"] == [{"name": "Kids", "quantity": 1, "unit_minor": None}]
     await orders.make("created", "5")
-    assert [one["source"] for one in await orders.list()] == ["make", "fienta"]
+    assert [one["source"] for one in await orders.listed()] == ["make", "fienta"]
 
 
 async def test_a_phone_number_is_not_kept(orders: Orders) -> None:
@@ -179,7 +179,7 @@ async def test_a_broken_webhook_is_given_up_on_and_told(orders: Orders) -> None:
     assert "not JSON" in await orders.refused("make", '{"event_id": "1", "order": {"id": 1, "total": NaN}}')
     assert "not JSON" in await orders.refused("make", "[" * 5000 + "]" * 5000)
     assert "no JSON object" in await orders.refused("fienta", "[]")
-    assert await orders.list() == []
+    assert await orders.listed() == []
     failures = await orders.told("webhook.processing.failed.v1")
     assert [(f["consumer"], f["attempts"]) for f in failures] == [("make-webhooks", 1)] * 4 + [
         ("fienta-webhooks", 1)
@@ -204,7 +204,7 @@ async def test_other_faults_are_told_when_they_are_given_up_on_without_their_tex
 
 async def test_events_about_other_things_are_left_alone(orders: Orders) -> None:
     assert isinstance(await orders.receive("make", {"event_id": "1", "event_type": "customer.created"}), Done)
-    assert await orders.list() == []
+    assert await orders.listed() == []
 
 
 async def test_lists_filter_and_page(orders: Orders, codes: Codes) -> None:
@@ -215,7 +215,7 @@ async def test_lists_filter_and_page(orders: Orders, codes: Codes) -> None:
     )
 
     async def listed(query: str) -> list[str]:
-        return [order["external_id"] for order in await orders.list(query)]
+        return [order["external_id"] for order in await orders.listed(query)]
 
     assert await listed("") == ["B-2", "C-3", "A-1"]
     assert await listed("?status=completed") == ["B-2", "C-3"]

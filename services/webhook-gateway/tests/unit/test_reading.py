@@ -132,7 +132,8 @@ def test_fienta_must_name_its_order_and_only_an_equal_body_is_a_repeat() -> None
     ticket = {"ticket": {"code": "T1", "status": "USED", "validated_at": "x", "order": {"id": 5}}}
 
     assert [read("fienta", raw(body), None).key for body in (order, ticket)] == [None, None]
-    for body in ({"order": {}}, {"ticket": {"code": "T1"}}, {}):
+    broken: tuple[dict[str, object], ...] = ({"order": {}}, {"ticket": {"code": "T1"}}, {})
+    for body in broken:
         with pytest.raises(MalformedWebhookError):
             read("fienta", raw(body), None)
 
