@@ -44,7 +44,7 @@ async def open_fienta(
 
     async with (
         hold_account(db, credentials.email) as lease,
-        _browse(settings, credentials, event, _both(check, lease), keep, headless) as discounts,
+        browse(settings, credentials, event, _both(check, lease), keep, headless) as discounts,
     ):
         yield discounts
 
@@ -58,14 +58,15 @@ def _both(check: Callable[[], None], lease: Lease) -> Callable[[], None]:
 
 
 @asynccontextmanager
-async def _browse(
+async def browse(
     settings: Settings,
     credentials: Credentials,
     event: str | None,
-    check: Callable[[], None],
-    keep: KeepArtifact | None,
-    headless: bool,
+    check: Callable[[], None] = _never,
+    keep: KeepArtifact | None = None,
+    headless: bool = True,
 ) -> AsyncIterator[FientaDiscounts]:
+    """The same for credentials at hand, without a database: nobody else may use the account meanwhile."""
     try:
         from code_service.fienta.browser import BrowserDiscounts, Pace
         from code_service.fienta.chromium import open_page
