@@ -120,7 +120,7 @@ async def _own(target: Target, connections: int, seconds: float) -> Result:
             length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
             await reader.readexactly(int(length[1]) if length else 0)
             times.append(time.perf_counter() - began)
-            failures += not head.startswith(b"HTTP/1.1 2")
+            failures += not head.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3"))
         writer.close()
 
     await asyncio.gather(*(client() for _ in range(connections)))
