@@ -41,8 +41,8 @@ def login(session: Session, site: Site) -> str:
     error = _errors(session, "email")
     body = (
         f'<h1>Log in</h1><form method="post" action="/auth/login">{_token(session)}'
-        f"{_group('E-mail', names[0], session.old.get('email', ''), error, kind='email')}"
-        f"{_group('Password', names[1], '', '', kind='password')}"
+        f"{_group('E-mail', names[0], session.old.get('email', ''), error, 'type=email')}"
+        f"{_group('Password', names[1], '', '', 'type=password')}"
         '<button type="submit" class="btn btn-primary">Log in</button></form>'
     )
     return page("Log in", body, session.csrf)
@@ -121,13 +121,13 @@ def form(session: Session, site: Site, discount: Discount | None) -> str:
     method = '<input type="hidden" name="_method" value="PUT">' if discount else ""
     code = "promo" if site.faults.is_redesigned else "code"
     groups = "".join(
-        _group(label, name, values.get(key, ""), _errors(session, key))
-        for label, name, key in (
-            ("Code", code, "code"),
-            ("Amount", "amount", "amount"),
-            ("Limit of orders", "usage_limit", "usage_limit"),
-            ("Limit of tickets", "ticket_limit", "ticket_limit"),
-            ("Description", "title", "title"),
+        _group(label, name, values.get(key, ""), _errors(session, key), attributes)
+        for label, name, key, attributes in (
+            ("Code", code, "code", 'type="text" required maxlength="64"'),
+            ("Amount", "amount", "amount", 'type="number" required min="0" step="0.01"'),
+            ("Limit of orders", "usage_limit", "usage_limit", 'type="number" min="1"'),
+            ("Limit of tickets", "ticket_limit", "ticket_limit", 'type="number" min="1"'),
+            ("Description", "title", "title", 'type="text"'),
         )
     )
     body = (
@@ -178,8 +178,8 @@ def _errors(session: Session, name: str) -> str:
     return f'<div class="invalid-feedback">{escape(message)}</div>' if message else ""
 
 
-def _group(label: str, name: str, value: str, error: str, kind: str = "text") -> str:
+def _group(label: str, name: str, value: str, error: str, attributes: str) -> str:
     return (
         f'<div class="form-group"><label for="{name}">{label}</label>'
-        f'<input type="{kind}" id="{name}" name="{name}" value="{escape(value)}">{error}</div>'
+        f'<input {attributes} id="{name}" name="{name}" value="{escape(value)}">{error}</div>'
     )

@@ -149,10 +149,11 @@ class BrowserDiscounts:
 
     async def _find(self, code: str) -> DiscountCode | None:
         wanted = normalised(code)
-        async for rows in self._site.pages(search=code.strip()):
-            for row in rows:
-                if normalised(row.code) == wanted:
-                    return row
+        async with contextlib.aclosing(self._site.pages(search=code.strip())) as pages:
+            async for rows in pages:
+                for row in rows:
+                    if normalised(row.code) == wanted:
+                        return row
         return None
 
     async def _read(self, code: str) -> DiscountCode:

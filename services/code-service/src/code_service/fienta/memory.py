@@ -38,6 +38,7 @@ class MemoryDiscounts:
 
     async def create_code(self, new: NewDiscountCode) -> DiscountCode:
         self._check_free(new.code)
+        _check_limits(new.limit_per_order, new.limit_per_ticket)
         made = DiscountCode(
             id=self._next_id(),
             code=_checked(new.code),
@@ -62,6 +63,7 @@ class MemoryDiscounts:
 
     async def update_code(self, code: str, change: DiscountChange) -> DiscountCode:
         changed = change.applied_to(self._found(code))
+        _check_limits(changed.limit_per_order, changed.limit_per_ticket)
         self._codes[normalised(code)] = changed
         return changed
 
@@ -87,6 +89,11 @@ class MemoryDiscounts:
             self._made += 1
             if f"new-{self._made}" not in taken:
                 return f"new-{self._made}"
+
+
+def _check_limits(*limits: int | None) -> None:
+    if any(limit is not None and limit < 1 for limit in limits):
+        raise FientaRefused("A limit is at least 1")
 
 
 def _checked(code: str) -> str:

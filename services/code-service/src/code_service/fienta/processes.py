@@ -69,7 +69,10 @@ def parent_of(pid: int) -> int | None:
 
 def clear_leftovers() -> None:
     """End the browsers of processes that died without doing so themselves."""
+    if not _PROC.is_dir():
+        return
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not (_PROC / owner).exists() and folder.stat().st_uid == os.getuid():
-            end_all(folder)
+        with contextlib.suppress(OSError):
+            if owner.isdigit() and not (_PROC / owner).exists() and folder.stat().st_uid == os.getuid():
+                end_all(folder)

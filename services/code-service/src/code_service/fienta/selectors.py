@@ -27,6 +27,8 @@ FORM_ORDER_LIMIT = "input#usage_limit[name=usage_limit]"
 FORM_TICKET_LIMIT = "input#ticket_limit[name=ticket_limit]"
 FORM_TITLE = "#title[name=title]"
 FORM_SUBMIT = "form:has(input#code) button[type=submit]"
+FORM_INVALID = "form:has(input#code) input:invalid"
+READ_PROBLEM = "field => `${field.labels?.[0]?.textContent ?? field.name}: ${field.validationMessage}`"
 DELETE = ".btn-delete"
 #: What the pages say when they refuse something.
 REFUSALS = ".invalid-feedback, .alert-danger"

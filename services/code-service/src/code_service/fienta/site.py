@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 from zoneinfo import ZoneInfo
@@ -86,7 +86,7 @@ class FientaSite:
         if self._path().startswith(selectors.AUTH_PATHS):
             raise FientaLoginFailed(await self._refusal() or "Fienta asks for more than a password")
 
-    async def pages(self, search: str = "") -> AsyncIterator[list[DiscountCode]]:
+    async def pages(self, search: str = "") -> AsyncGenerator[list[DiscountCode], None]:
         """The list page by page, in the page's order; all of it without `search`."""
         target: str | None = selectors.list_path(self._event, search)
         seen: set[str] = set()
@@ -129,6 +129,9 @@ class FientaSite:
 
     async def save(self) -> None:
         """Send the open form. Raises FientaRefused with what the page says."""
+        problem = await self._incomplete()
+        if problem:
+            raise FientaRefused(problem)
         self.has_sent = True
         await self._submit(selectors.FORM_SUBMIT, "the form of a discount code")
         await self._check_taken()
@@ -202,6 +205,8 @@ class FientaSite:
             async with self.page.expect_navigation(wait_until="domcontentloaded") as following:
                 await button.click(no_wait_after=True)
             self._check_status(await following.value)
+        except PageTimeout as error:
+            raise self._fault(error, where) from None
         except Error as error:
             raise _unreachable(error) from None
 
@@ -212,6 +217,14 @@ class FientaSite:
             raise SessionEnded
         if response.status == 429 or response.status >= 500:
             raise FientaUnavailable(f"Fienta answers with status {response.status}")
+
+    async def _incomplete(self) -> str:
+        """What the browser itself will not send, in its words."""
+        try:
+            fields = self.page.locator(selectors.FORM_INVALID)
+            return str(await fields.first.evaluate(selectors.READ_PROBLEM)) if await fields.count() else ""
+        except Error as error:
+            raise self._fault(error, "the form of a discount code") from None
 
     async def _check_taken(self) -> None:
         if self._path().startswith(selectors.AUTH_PATHS):
