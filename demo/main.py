@@ -20,6 +20,7 @@ from demo.figures import check_figures
 from demo.importing import create_tags, import_again, import_contacts
 from demo.links import follow_links
 from demo.orders import post_orders, repair_an_order
+from demo.property import property_sales
 from demo.report import Report
 from demo.story import DemoError, Story
 from demo.visits import visit
@@ -43,6 +44,7 @@ PARTS = (
     post_orders,
     repair_an_order,
     rename_codes,
+    property_sales,
 )
 
 

@@ -178,7 +178,9 @@ async def test_one_request_runs_the_day_of_the_tenant(agency: Agency) -> None:
     again = await agency.data("POST", "/api/run-daily?date=2027-04-30")
     assert again == {"job_id": answer.json()["data"]["job_id"], "message": "Job already in progress"}
     await agency.run_jobs()
-    assert (await agency.job(again["job_id"]))["status"] == "completed"
+    job = await agency.job(again["job_id"])
+    assert (job["status"], job["client_id"]) == ("completed", None)
+    assert job["result"] == {"noticed": 0, "started": 1, "busy": 0, "retried": 0}
     assert await agency.assigned(client) == 10
     assert (await agency.call("POST", "/api/run-daily?date=2027-04-31")).status_code == 422
 

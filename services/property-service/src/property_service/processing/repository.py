@@ -16,7 +16,7 @@ _STATUS = """CASE WHEN j.status = 'running' THEN 'processing'
     WHEN j.status = 'pending' AND j.error IS NOT NULL THEN 'failed' ELSE j.status END"""
 _COLUMNS = f"""j.id AS job_id, (j.payload->>'client_id')::uuid AS client_id, j.type AS job_type,
     {_STATUS} AS status, j.attempt AS attempt_count, r.assigned AS properties_assigned,
-    j.error AS error_message, j.created_at, j.progress,
+    j.error AS error_message, j.created_at, j.progress, j.result,
     coalesce(j.finished_at, j.heartbeat_at, j.started_at, j.created_at) AS updated_at,
     CASE WHEN j.status = 'pending' THEN j.run_at END AS next_attempt"""
 _FROM = "job j LEFT JOIN client_run r ON r.tenant_id = j.tenant_id AND r.job_id = j.id"

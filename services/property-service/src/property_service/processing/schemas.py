@@ -47,7 +47,10 @@ class Started(BaseModel):
 
 
 class JobStatusOut(BaseModel):
-    """`failed` waits for its next attempt at `next_attempt`; `failed_permanent` gets none."""
+    """`failed` waits for its next attempt at `next_attempt`; `failed_permanent` gets none. `result` is what a
+    completed job says: of a client's `wanted` and `properties_assigned`, of a day how many clients were
+    `noticed`, `started`, `busy` with another job, and how many jobs were `retried`.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
@@ -59,6 +62,7 @@ class JobStatusOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     progress: dict[str, Any]
+    result: dict[str, Any] | None
     attempt_count: int
     next_attempt: datetime | None
 
