@@ -193,11 +193,6 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
             "/api/v2/webhooks/generic", json={"hello": 1}, headers={"X-Webhook-Token": source["token"]}
         )
     )
-    # Keys want a session that has just been opened, so this is the token of the registration itself.
-    signed_in = {"Authorization": f"Bearer {tenant.access_token}"}
-    robot = {"name": "robot", "scopes": ["read"]}
-    key = data_of(await auth.post("/api-keys", json=robot, headers=signed_in))["api_key"]
-    sessions = data_of(await auth.get("/auth/sessions", headers=signed_in))
     tenant.ids = {
         "tenant_id": str(tenant.id),
         "tag_id": tag["id"],
@@ -210,13 +205,20 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "message_id": message["id"],
         "source_id": source["id"],
         "event_id": received["event_id"],
-        "key_id": key["id"],
-        "session_id": sessions[0]["id"],
-        "user_id": str(tenant.owner),
+        **await _furnish_identities(auth, tenant),
         "collect_job_id": await collected(campaign, tenant.id, headers),
         **await _furnish_codes(world, tenant),
         **await _furnish_clients(world, tenant),
     }
+
+
+async def _furnish_identities(auth: httpx.AsyncClient, tenant: TenantWorld) -> dict[str, str]:
+    # Keys want a session that has just been opened, so this is the token of the registration itself.
+    signed_in = {"Authorization": f"Bearer {tenant.access_token}"}
+    robot = {"name": "robot", "scopes": ["read"]}
+    key = data_of(await auth.post("/api-keys", json=robot, headers=signed_in))["api_key"]
+    sessions = data_of(await auth.get("/auth/sessions", headers=signed_in))
+    return {"key_id": key["id"], "session_id": sessions[0]["id"], "user_id": str(tenant.owner)}
 
 
 async def _furnish_codes(world: World, tenant: TenantWorld) -> dict[str, str]:
