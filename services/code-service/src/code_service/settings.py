@@ -19,7 +19,7 @@ class Settings(CommonConfig):
     fienta_base_url: str = Field(default="https://fienta.com", pattern=r"^https?://")
     fienta_chromium: str = "/usr/bin/chromium"
     fienta_timezone: str = "Europe/Tallinn"
-    """The zone of the times that Fienta's pages show."""
+    """The zone of the times that Fienta's pages show, and of those in its webhooks that name none."""
     fienta_delay_seconds: float = Field(default=0.5, ge=0)
     fienta_operation_seconds: float = Field(default=180.0, gt=0)
     fienta_login_seconds: float = Field(default=180.0, gt=0)

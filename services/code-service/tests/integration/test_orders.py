@@ -211,7 +211,7 @@ async def test_lists_filter_and_page(orders: Orders, codes: Codes) -> None:
     await orders.make("created", "A-1", **CUSTOMER, created_at="2025-09-01")
     await orders.make("completed", "B-2", buyer_name="Mati", created_at="2025-09-03", discount_code="X")
     await orders.receive(
-        "fienta", {"order": {"id": "C-3", "status": "COMPLETED", "created_at": "2025-09-02"}}
+        "fienta", {"order": {"id": "C-3", "status": "COMPLETED", "created_at": "2025-09-02T12:00Z"}}
     )
 
     async def listed(query: str) -> list[str]:

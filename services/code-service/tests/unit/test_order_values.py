@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -43,6 +44,7 @@ NOW = datetime(2025, 9, 15, 12, tzinfo=UTC)
         ("1.234.567", "EUR", 123456700),
         ("€ 7", "EUR", 700),
         ("EUR 7", "EUR", 700),
+        ("7,5 eur", "EUR", 750),
         ("-3,10", "EUR", -310),
         ("", "EUR", None),
         (None, "EUR", None),
@@ -95,6 +97,14 @@ def test_cents_are_whole(written: Any) -> None:
 )
 def test_times_in_the_forms_shops_use(written: Any, expected: datetime | None) -> None:
     assert moment(written, NOW) == expected
+
+
+def test_a_time_without_a_zone_is_of_the_shops() -> None:
+    tallinn = ZoneInfo("Europe/Tallinn")
+    assert moment("12.09.2025 10:45", NOW, tallinn) == datetime(2025, 9, 12, 7, 45, tzinfo=UTC)
+    assert moment("2025-09-12T10:45:00Z", NOW, tallinn) == datetime(2025, 9, 12, 10, 45, tzinfo=UTC)
+    assert moment("01.01.0001", NOW, tallinn) is None
+    assert moment("31.12.9999 23:59", NOW, tallinn) is None
 
 
 def test_codes_are_found_wherever_they_stand_and_once() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from code_service.orders.values import UnreadableOrderError
 
 NOW = datetime(2025, 9, 15, 12, tzinfo=UTC)
 ID = UUID(int=1)
+TALLINN = ZoneInfo("Europe/Tallinn")
 
 
 def make(body: dict[str, Any]) -> OrderFact | None:
@@ -25,7 +27,7 @@ def make(body: dict[str, Any]) -> OrderFact | None:
 
 
 def fienta(body: dict[str, Any]) -> OrderFact:
-    return read_fienta(body, ID, NOW)
+    return read_fienta(body, ID, NOW, TALLINN)
 
 
 def said(fact: OrderFact | None) -> dict[str, Any]:
@@ -166,7 +168,7 @@ FIENTA_ORDER: dict[str, Any] = {
 def test_a_fienta_order_counts_in_cents_and_leaves_guests_out() -> None:
     fact = fienta(FIENTA_ORDER)
     assert (fact.external_id, fact.status) == ("991", "completed")
-    assert fact.at == datetime(2025, 9, 15, 10, tzinfo=UTC)
+    assert fact.at == datetime(2025, 9, 15, 7, tzinfo=UTC)
     assert said(fact) == {
         "total_minor": 4500,
         "currency": "EUR",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 from code_service.orders import service
 from code_service.orders.fienta import read_fienta, read_form
 from code_service.orders.make import read_make
 from code_service.orders.values import UnreadableOrderError
+from code_service.settings import settings_of
 from shared.events import Consumer, MessageContext
 from shared.events.catalog import WebhookReceived
 from shared.events.webhooks import telling_of_failures
@@ -32,7 +34,8 @@ async def fienta(context: MessageContext) -> None:
     hook = context.parse(WebhookReceived)
     is_form = hook.content_type.lower().startswith("application/x-www-form-urlencoded")
     body = read_form(hook.body) if is_form else _json(hook.body)
-    fact = read_fienta(body, hook.inbound_id, hook.received_at)
+    zone = ZoneInfo(settings_of(context.runtime).fienta_timezone)
+    fact = read_fienta(body, hook.inbound_id, hook.received_at, zone)
     changed = await service.record(context.tx, context.runtime, "fienta", fact)
     logger.info("order webhook read", source="fienta", inbound_id=str(hook.inbound_id), changed=changed)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -32,10 +32,13 @@ _MOST_DEPTH = 8
 _MOST_TICKETS = 5000
 
 
-def read_fienta(body: Mapping[str, Any], inbound_id: UUID, received_at: datetime) -> OrderFact:
-    """The fact. Raises `UnreadableOrderError`. `payment.total` is in cents; attendees' data is left out."""
+def read_fienta(body: Mapping[str, Any], inbound_id: UUID, received_at: datetime, zone: tzinfo) -> OrderFact:
+    """The fact. Raises `UnreadableOrderError`.
+
+    `payment.total` is in cents; attendees' data is left out. `zone` is that of times that name none.
+    """
     if isinstance(body.get("order"), dict):
-        return _of_order(body["order"], inbound_id, received_at)
+        return _of_order(body["order"], inbound_id, received_at, zone)
     ticket = mapping(body.get("ticket"))
     order = mapping(ticket.get("order"))
     return OrderFact(
@@ -43,17 +46,17 @@ def read_fienta(body: Mapping[str, Any], inbound_id: UUID, received_at: datetime
         inbound_id=inbound_id,
         received_at=received_at,
         status=status_of(order.get("status")),
-        at=first_moment(ticket, ("validated_at", "used_at", "updated_at", "created_at"), received_at),
+        at=first_moment(ticket, ("validated_at", "used_at", "updated_at", "created_at"), received_at, zone),
         details=_common(order) | {"event_ref": text(mapping(ticket.get("event")).get("id"))},
     )
 
 
-def _of_order(order: Mapping[str, Any], inbound_id: UUID, received_at: datetime) -> OrderFact:
+def _of_order(order: Mapping[str, Any], inbound_id: UUID, received_at: datetime, zone: tzinfo) -> OrderFact:
     tickets = objects(order.get("tickets"))
     if len(tickets) > _MOST_TICKETS:
         raise UnreadableOrderError(f"order.tickets has more than {_MOST_TICKETS} tickets")
     payment = mapping(order.get("payment"))
-    ordered_at = moment(order.get("created_at"), received_at)
+    ordered_at = moment(order.get("created_at"), received_at, zone)
     total = cents(payment.get("total"), "order.payment.total")
     if total is not None and total < 0:
         raise UnreadableOrderError("order.payment.total is negative")
@@ -62,7 +65,7 @@ def _of_order(order: Mapping[str, Any], inbound_id: UUID, received_at: datetime)
         inbound_id=inbound_id,
         received_at=received_at,
         status=status_of(order.get("status")),
-        at=_happened_at(order, tickets, received_at),
+        at=_happened_at(order, tickets, received_at, zone),
         details=_common(order)
         | {
             "total_minor": total,
@@ -76,11 +79,13 @@ def _of_order(order: Mapping[str, Any], inbound_id: UUID, received_at: datetime)
 
 
 def _happened_at(
-    order: Mapping[str, Any], tickets: list[Mapping[str, Any]], received_at: datetime
+    order: Mapping[str, Any], tickets: list[Mapping[str, Any]], received_at: datetime, zone: tzinfo
 ) -> datetime | None:
     """The order's own time of change, else the latest of its tickets'."""
-    own = first_moment(order, ("updated_at", "refunded_at", "cancelled_at", "completed_at"), received_at)
-    of_tickets = (moment(ticket.get("updated_at"), received_at) for ticket in tickets)
+    own = first_moment(
+        order, ("updated_at", "refunded_at", "cancelled_at", "completed_at"), received_at, zone
+    )
+    of_tickets = (moment(ticket.get("updated_at"), received_at, zone) for ticket in tickets)
     return own or max((at for at in of_tickets if at is not None), default=None)
 
 

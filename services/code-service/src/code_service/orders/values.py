@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -120,7 +120,7 @@ def cents(value: Any, place: str) -> int | None:
 def _decimal(value: Any, place: str) -> Decimal:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return Decimal(value)
-    written = re.sub(r"^[€$£A-Z\s]+|[€$£A-Z\s]+$", "", value) if isinstance(value, str) else ""
+    written = re.sub(r"^[€$£A-Za-z\s]+|[€$£A-Za-z\s]+$", "", value) if isinstance(value, str) else ""
     written = _GROUPED_BY_SPACE.sub("", written)
     if _PLAIN.fullmatch(written) and not _AMBIGUOUS.fullmatch(written):
         return Decimal(written.replace(",", "."))
@@ -139,15 +139,16 @@ def _bounded(amount: Decimal, place: str) -> int:
     return int(amount.quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def moment(value: Any, received_at: datetime) -> datetime | None:
-    """A time in ISO 8601, as `12.09.2025 10:45`, or in Unix seconds or milliseconds; UTC if it names no zone.
+def moment(value: Any, received_at: datetime, zone: tzinfo = UTC) -> datetime | None:
+    """A time in ISO 8601, as `12.09.2025 10:45`, or in Unix seconds or milliseconds.
 
+    The answer is in UTC; `zone` is that of times that name none.
     None when it is no time, or one that cannot be: a shop whose clock is years ahead would win for years.
     """
     found = _parsed(value)
     if found is None:
         return None
-    aware = found if found.tzinfo else found.replace(tzinfo=UTC)
+    aware = found if found.tzinfo else found.replace(tzinfo=zone)
     return aware.astimezone(UTC) if _EARLIEST <= aware <= received_at + _CLOCK_SKEW else None
 
 
@@ -169,9 +170,11 @@ def _parsed(value: Any) -> datetime | None:
         return None
 
 
-def first_moment(source: Mapping[str, Any], names: Iterable[str], received_at: datetime) -> datetime | None:
+def first_moment(
+    source: Mapping[str, Any], names: Iterable[str], received_at: datetime, zone: tzinfo = UTC
+) -> datetime | None:
     """The first of these fields that is a time."""
-    found = (moment(source.get(name), received_at) for name in names)
+    found = (moment(source.get(name), received_at, zone) for name in names)
     return next((at for at in found if at is not None), None)
 
 
