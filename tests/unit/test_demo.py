@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from datetime import UTC, datetime
 
+import pytest
 from python_calamine import CalamineWorkbook
 
 from demo import powermta
+from demo.automation import what_is_missing
 from demo.contacts import COLUMNS, make_contacts
 from demo.mail import Envelope
 from demo.report import Report
@@ -55,6 +58,14 @@ def test_workbook_says_which_lines_are_bad() -> None:
     assert len(lines) == file.rows + 1
     assert [lines[line][0] for line in sorted(file.rejections)][:2] == ["", "SPRING 10"]
     assert {lines[line][0] for line in lines.keys() - file.rejections.keys() - {1}} == set(file.codes)
+
+
+def test_renaming_for_real_needs_the_simulated_shop_and_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert what_is_missing(0) == "This installation is not joined to the simulated Fienta"
+    monkeypatch.setenv("FIENTA_CHROMIUM", "/no/such/browser")
+    assert what_is_missing(8118) == "There is no Chromium at /no/such/browser"
+    monkeypatch.setenv("FIENTA_CHROMIUM", sys.executable)
+    assert what_is_missing(8118) == ""
 
 
 def test_wrong_figure_is_said_and_fails_the_demo() -> None:
