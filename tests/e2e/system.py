@@ -147,6 +147,8 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
             # A broker that is given to us may serve others too.
             "EVENTS_NAMESPACE": f"e2e_{secrets.token_hex(4)}",
             "RATE_LIMIT_REQUESTS": str(RATE_LIMIT),
+            # So that the jobs of a killed process are rescued while a test waits.
+            "JOB_LEASE_SECONDS": "5",
             "FIENTA_BASE_URL": f"http://127.0.0.1:{fienta_port}",
             "FIENTA_DELAY_SECONDS": "0.1",
             "SEND_LEASE_SECONDS": "3",
