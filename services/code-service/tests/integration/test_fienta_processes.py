@@ -66,6 +66,23 @@ async def test_a_start_that_is_cancelled_leaves_no_browser() -> None:
     assert _drivers() == []
 
 
+class AskedToStop(Exception):  # noqa: N818
+    """What a job raises when it was asked to stop."""
+
+
+async def test_a_stop_is_felt_while_the_browser_starts() -> None:
+    def check() -> None:
+        if browsers_of():
+            raise AskedToStop
+
+    with pytest.raises(AskedToStop):
+        async with open_page(CHROMIUM, check=check):
+            # It was up before anybody could ask.
+            check()
+    assert browsers_of() == []
+    assert _drivers() == []
+
+
 async def test_a_worker_that_is_killed_leaves_no_browser() -> None:
     owner = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _OWNER, CHROMIUM, stdout=asyncio.subprocess.PIPE

@@ -26,9 +26,9 @@ from code_service.fienta.port import (
     normalised,
 )
 from code_service.fienta.site import Account, FientaSite, FormValues, SessionEnded
+from code_service.fienta.waiting import Check, within
 from shared.utils.logging import logger
 
-_POLL_SECONDS = 0.1
 _LOOK_SECONDS = 15.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -51,7 +51,7 @@ class BrowserDiscounts:
     """
 
     def __init__(
-        self, site: FientaSite, account: Account, evidence: Evidence, pace: Pace, check: Callable[[], None]
+        self, site: FientaSite, account: Account, evidence: Evidence, pace: Pace, check: Check
     ) -> None:
         self._site = site
         self._account = account
@@ -112,19 +112,7 @@ class BrowserDiscounts:
         return answer
 
     async def _within(self, seconds: float, work: Awaitable[T]) -> T:
-        """Raises FientaUnavailable when it takes longer, and at once what `check` raises meanwhile."""
-        task = asyncio.ensure_future(work)
-        deadline = asyncio.get_running_loop().time() + seconds
-        try:
-            while not (await asyncio.wait({task}, timeout=_POLL_SECONDS))[0]:
-                self._check()
-                if asyncio.get_running_loop().time() > deadline:
-                    raise FientaUnavailable(f"no answer within {seconds:g} s")
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
-        return task.result()
+        return await within(seconds, self._check, work)
 
     async def _look(self, name: str) -> None:
         """Keep what there is to see of a failure, which matters more than a picture that cannot be taken."""

@@ -14,6 +14,7 @@ from playwright.async_api import Error, Page, Playwright, async_playwright
 
 from code_service.fienta import processes
 from code_service.fienta.port import FientaNotConfigured, FientaUnavailable
+from code_service.fienta.waiting import Check, never, within
 from shared.utils.logging import logger
 
 _QUIET = (
@@ -25,16 +26,17 @@ _QUIET = (
     "--disable-sync",
 )
 _NEEDED = ("PATH", "LANG", "TZ", "TMPDIR", "DISPLAY", "XAUTHORITY", "http_proxy", "https_proxy", "no_proxy")
-_STOP_SECONDS = 5.0
+_STOP_SECONDS = 2.0
 _LAUNCH_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def open_page(executable: str, *, headless: bool = True) -> AsyncIterator[Page]:
+async def open_page(executable: str, *, headless: bool = True, check: Check = never) -> AsyncIterator[Page]:
     """An empty page of a new browser with an empty profile.
 
-    Raises FientaNotConfigured when there is no browser, FientaUnavailable when it does not start. However the
-    block ends, the browser, its children and Playwright's driver end with it.
+    Raises FientaNotConfigured when there is no browser, FientaUnavailable when it does not start, and what
+    `check` raises while it starts. However the block ends, the browser, its children and Playwright's driver
+    end with it.
     """
     if not await asyncio.to_thread(os.access, executable, os.X_OK):
         raise FientaNotConfigured(f"there is no browser at {executable} (FIENTA_CHROMIUM)")
@@ -43,7 +45,8 @@ async def open_page(executable: str, *, headless: bool = True) -> AsyncIterator[
     driver: Playwright | None = None
     try:
         driver = await async_playwright().start()
-        yield await _launch(driver, folder, executable, headless=headless)
+        launching = _launch(driver, folder, executable, headless=headless)
+        yield await within(_LAUNCH_SECONDS, check, launching)
     finally:
         await _end(driver, folder)
 
@@ -58,7 +61,7 @@ async def _launch(driver: Playwright, folder: Path, executable: str, *, headless
             headless=headless,
             args=list(arguments),
             chromium_sandbox=os.geteuid() != 0,
-            timeout=_LAUNCH_SECONDS * 1000,
+            timeout=0,
             env=_environment(folder),
             locale="en-GB",
             viewport={"width": 1280, "height": 900},

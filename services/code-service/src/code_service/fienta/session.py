@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -11,12 +11,9 @@ from code_service.fienta import service
 from code_service.fienta.lease import Lease, hold_account
 from code_service.fienta.port import FientaDiscounts, FientaNotConfigured, KeepArtifact
 from code_service.fienta.service import Credentials
+from code_service.fienta.waiting import Check, never
 from code_service.settings import Settings
 from shared.database import SimpleDatabase
-
-
-def _never() -> None:
-    """The default `check`: nobody asks to stop."""
 
 
 @asynccontextmanager
@@ -26,7 +23,7 @@ async def open_fienta(
     tenant_id: UUID,
     *,
     event: str | None = None,
-    check: Callable[[], None] = _never,
+    check: Check = never,
     keep: KeepArtifact | None = None,
     headless: bool = True,
 ) -> AsyncIterator[FientaDiscounts]:
@@ -49,7 +46,7 @@ async def open_fienta(
         yield discounts
 
 
-def _both(check: Callable[[], None], lease: Lease) -> Callable[[], None]:
+def _both(check: Check, lease: Lease) -> Check:
     def checked() -> None:
         check()
         lease.check()
@@ -62,7 +59,7 @@ async def browse(
     settings: Settings,
     credentials: Credentials,
     event: str | None,
-    check: Callable[[], None] = _never,
+    check: Check = never,
     keep: KeepArtifact | None = None,
     headless: bool = True,
 ) -> AsyncIterator[FientaDiscounts]:
@@ -79,7 +76,7 @@ async def browse(
     pace = Pace(
         settings.fienta_delay_seconds, settings.fienta_operation_seconds, settings.fienta_login_seconds
     )
-    async with open_page(settings.fienta_chromium, headless=headless) as page:
+    async with open_page(settings.fienta_chromium, headless=headless, check=check) as page:
         site = FientaSite(
             page, settings.fienta_base_url, account.event, zone, settings.fienta_element_seconds
         )
