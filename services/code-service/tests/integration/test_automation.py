@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import xlsxwriter
 from fastapi import FastAPI
 
 from code_service.automation.shop import use_shop
@@ -337,6 +338,34 @@ async def test_two_exports_are_compared(jobs: Automation) -> None:
         ("changed", "B", "limit", "'=2", "'=3"),
         ("removed", "A", "", "", ""),
     ]
+
+
+async def test_a_workbook_becomes_csv_from_which_codes_are_planned(jobs: Automation, tmp_path: Path) -> None:
+    book = xlsxwriter.Workbook(tmp_path / "book.xlsx")
+    for name, code in (("First", "A"), ("Second", "B")):
+        sheet = book.add_worksheet(name)
+        for number, row in enumerate((("Code", "Order limit"), (code, 3))):
+            sheet.write_row(number, 0, row)
+    book.close()
+    data = (tmp_path / "book.xlsx").read_bytes()
+    job = await jobs.run("xlsx-to-csv", data, sheet="Second", delimiter=";")
+    assert job["result"] == {"rows": 2, "artifact": "converted.csv"}
+    assert (await jobs.download(job["id"], "converted.csv")).text == "\ufeffCode;Order limit\r\nB;3\r\n"
+    body = {"csv_path": f"jobs/{job['id']}/converted.csv", "discount_percent": 5}
+    answer = await jobs.post("fienta/create-codes", json=body)
+    plan = await finished(jobs.codes, answer.json()["data"]["job_id"])
+    assert plan["result"]["changes"][0] | {"line": 0} == {
+        "line": 0,
+        "code": "B",
+        "new_code": None,
+        "percent": "5",
+        "limit_per_order": 3,
+        "limit_per_ticket": 1,
+    }
+    direct = await jobs.run("fienta/create-codes", data, discount_percent="5")
+    assert direct["result"]["changes"][0]["code"] == "A"
+    broken = await jobs.run("xlsx-to-csv", b"PK\x03\x04 no workbook")
+    assert (broken["status"], broken["attempt"]) == ("failed_permanent", 1)
 
 
 async def test_a_job_for_a_file_that_cannot_be_compared_says_why(jobs: Automation) -> None:

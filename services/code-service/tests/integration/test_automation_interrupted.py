@@ -127,22 +127,25 @@ async def test_a_shop_that_is_busy_or_out_of_order_costs_no_attempts_while_the_w
     use_shop(app.state.runtime, shop.open)
     shop.busy = 1
     shop.broken = {"C"}
+    shop.add("A", 99)
     job_id = await make(jobs)
     job = await waiting(jobs, job_id, "another worker uses this account at Fienta")
     assert job["attempt"] == 0
     clock.advance(11)
     job = await waiting(jobs, job_id, "the page of C does not answer")
-    assert (job["attempt"], await states(jobs, job_id)) == (0, ["done", "done", "doing", "pending"])
+    assert (job["attempt"], await states(jobs, job_id)) == (0, ["failed", "done", "doing", "pending"])
     clock.advance(61)
     error = "FientaUnavailable: the page of C does not answer"
     assert (await waiting(jobs, job_id, error))["attempt"] == 1
     clock.advance(3600)
     job = await finished(timed, job_id)
     assert (job["status"], job["attempt"]) == ("completed", 2)
-    assert await jobs.rows(job_id, "failed") == [
+    assert (await jobs.rows(job_id, "failed"))[1:] == [
         (4, "C", "failed", "given up after 3 tries: the page of C does not answer")
     ]
-    assert shop.calls == ["create A", "create B", "create D"]
+    rows = await timed.data("GET", f"/batch-jobs/{job_id}/rows")
+    assert [row["tries"] for row in rows] == [1, 1, 3, 1]
+    assert shop.calls == ["create B", "create D"]
 
 
 WORKER = """

@@ -23,8 +23,10 @@ class JobJournal:
 
     async def steps(self) -> list[Step]:
         """The rows as they stand. With fresh attempts (a requeued job) the failed ones are tried again."""
+        # A job that was only postponed is at its first attempt too, but remembers why.
+        is_fresh = self._ctx.attempt == 1 and self._ctx.job.error is None
         async with self._ctx.tx() as tx:
-            if self._ctx.attempt == 1:
+            if is_fresh:
                 await repository.retry_failed(tx, tx.tenant, self._ctx.job.id)
             return await repository.steps(tx, tx.tenant, self._ctx.job.id)
 

@@ -44,7 +44,13 @@ def _body(model: type[BaseModel], roles: Mapping[str, str]) -> dict[str, Any]:
     files = {role: {"type": "string", "format": "binary"} for role in roles}
     form = schema | {"properties": {**schema["properties"], **files}}
     content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
-    return {"requestBody": {"required": True, "content": content}}
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    }
+    return {"requestBody": {"required": True, "content": content}, "parameters": [key]}
 
 
 Read = Callable[[Request, Operator, RuntimeDep], AsyncIterator[Submission[Any]]]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from code_service.automation import reports
 from code_service.automation.planning.diff import diff_files
@@ -18,12 +19,13 @@ from code_service.exchange.files import open_table
 from code_service.exchange.table import UnreadableFileError
 from code_service.settings import settings_of
 from shared.errors import PermanentError
-from shared.jobs import JobContext, job
+from shared.jobs import JobCancelled, JobContext, job
 
 DIFF = "fienta.csv_diff"
 CONVERT = "csv.xlsx_to_csv"
 CONVERTED = "converted.csv"
 _EVERY = 1000
+T = TypeVar("T")
 
 
 @job(DIFF, max_attempts=2)
@@ -31,9 +33,10 @@ async def compare(ctx: JobContext) -> dict[str, Any]:
     """Compare two exports; the report is `diff.csv`."""
     files = files_of(ctx)
     before, after = (files.path(ctx.payload["inputs"][role]) for role in ("before", "after"))
+    column = ctx.payload["options"]["code_column"]
     try:
-        report = await asyncio.to_thread(
-            diff_files, before, after, code_column=ctx.payload["options"]["code_column"]
+        report = await _in_thread(
+            ctx, lambda check: diff_files(before, after, code_column=column, check=check)
         )
     except PlanError as error:
         raise PermanentError(str(error)) from error
@@ -54,21 +57,36 @@ async def convert(ctx: JobContext) -> dict[str, Any]:
     files = files_of(ctx)
     source, options = files.path(ctx.payload["inputs"]["file"]), ctx.payload["options"]
 
-    def work() -> int:
+    def work(check: Callable[[], None]) -> int:
         with files.writing(CONVERTED) as target:
             return write_csv(
                 source,
                 target,
                 sheet=options["sheet"],
                 delimiter=options["delimiter"],
-                check=ctx.check_cancelled,
+                check=check,
             )
 
     try:
-        rows = await asyncio.to_thread(work)
+        rows = await _in_thread(ctx, work)
     except UnreadableFileError as error:
         raise PermanentError(str(error)) from error
     return {"rows": rows, "artifact": CONVERTED}
+
+
+async def _in_thread(ctx: JobContext, work: Callable[[Callable[[], None]], T]) -> T:
+    """Do some work in a thread. It gets a check to call, which raises once the job is to stop, or is late."""
+    is_left = threading.Event()
+
+    def check() -> None:
+        if is_left.is_set():
+            raise JobCancelled
+        ctx.check_cancelled()
+
+    try:
+        return await asyncio.to_thread(work, check)
+    finally:
+        is_left.set()
 
 
 def write_csv(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,8 @@ from code_service.fienta.port import normalised
 Kind = Literal["added", "removed", "changed"]
 #: Header of the report.
 COLUMNS = ("change", "code", "column", "before", "after")
+#: Both files are in memory at once.
+MAX_CODES = 200_000
 _Cells = tuple[str, ...]
 
 
@@ -38,10 +40,12 @@ class Report:
     columns_removed: list[str]
 
 
-def diff_files(before: Path, after: Path, *, code_column: str | None = None) -> Report:
-    """Compare two files by their code. Raises PlanError for one that cannot be used."""
-    old_names, old_rows = read_source(before, column=code_column)
-    new_names, new_rows = read_source(after, column=code_column)
+def diff_files(
+    before: Path, after: Path, *, code_column: str | None = None, check: Callable[[], None] = lambda: None
+) -> Report:
+    """Compare two files by their code. Raises PlanError for a file it cannot use; and what `check` does."""
+    old_names, old_rows = read_source(before, column=code_column, most=MAX_CODES, check=check)
+    new_names, new_rows = read_source(after, column=code_column, most=MAX_CODES, check=check)
     shared = sorted(set(old_names) & set(new_names) - {""})
     old, new = _grouped(old_rows, shared), _grouped(new_rows, shared)
     found = [one for key in sorted(old.keys() | new.keys()) for one in _compare(key, old, new, shared)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from code_service.automation.planning.model import PlanError
 
 _SECONDS = 5.0
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")
 # Python's engine can take for ever over a short text, and nothing can interrupt it: so a process of its own.
 _PROGRAM = (
     "import json,re,sys\n"
@@ -39,7 +41,7 @@ def matching(pattern: str, texts: Sequence[str], seconds: float = _SECONDS) -> l
             text=True,
             timeout=seconds,
             check=True,
-            env={},
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise PlanError("the pattern takes too long to match; make it simpler") from error

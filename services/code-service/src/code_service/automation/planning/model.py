@@ -14,8 +14,8 @@ from code_service.fienta.port import Discount, normalised
 Action = Literal["create", "rename", "update"]
 RowState = Literal["pending", "doing", "done", "skipped", "failed"]
 
-#: One browser does about one row in a second or two: more than this is more than a working day.
-MAX_ROWS = 10_000
+#: One browser does a row in two or three seconds, and a job has five attempts of an hour.
+MAX_ROWS = 5_000
 _CODE = re.compile(CODE_PATTERN + r"\Z")
 _MAX_LIMIT = 1_000_000
 

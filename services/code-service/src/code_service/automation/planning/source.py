@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from code_service.exchange.table import UnreadableFileError, as_record, normal_n
 
 #: Headers that mean the code, in the order in which they are looked for.
 CODE_COLUMNS = ("code", "discount_code", "kood", "sooduskood")
+_EVERY = 1000
 CREATED_COLUMNS = ("created_at", "created", "loodud")
 
 
@@ -40,10 +41,18 @@ def column_name(names: Sequence[str], wanted: str | None, usual: Sequence[str]) 
     raise PlanError(f"the file has no column named {' or '.join(candidates)}; it has {', '.join(names)}")
 
 
-def read_source(path: Path, *, column: str | None = None, skip: int = 0) -> tuple[list[str], list[SourceRow]]:
+def read_source(
+    path: Path,
+    *,
+    column: str | None = None,
+    skip: int = 0,
+    most: int = MAX_ROWS,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[list[str], list[SourceRow]]:
     """The column names and the rows of a file with a header; `skip` rows after it are left out.
 
-    Raises PlanError for a file that cannot be used.
+    Raises PlanError for a file that cannot be used or has more than `most` rows, and now and then what
+    `check` raises.
     """
     with _readable(), open_table(path) as table:
         rows = iter(table)
@@ -55,7 +64,9 @@ def read_source(path: Path, *, column: str | None = None, skip: int = 0) -> tupl
             if number >= skip:
                 record = {name: cell.strip() for name, cell in as_record(normal, cells).items()}
                 found.append(SourceRow(line, record.get(key, ""), record))
-            check_size(len(found))
+            if number % _EVERY == 0:
+                check()
+            check_size(len(found), most)
     return normal, found
 
 
@@ -69,10 +80,10 @@ def read_plain(path: Path, columns: int, delimiter: str | None = None) -> list[t
     return found
 
 
-def check_size(rows: int) -> None:
+def check_size(rows: int, most: int = MAX_ROWS) -> None:
     """Raise PlanError for more rows than one job may have."""
-    if rows > MAX_ROWS:
-        raise PlanError(f"the file has more than {MAX_ROWS:,} rows; split it")
+    if rows > most:
+        raise PlanError(f"the file has more than {most:,} rows; split it")
 
 
 def _header(rows: Iterator[tuple[int, list[str]]]) -> list[str]:
