@@ -79,30 +79,29 @@ RETURNS TABLE (place bigint, sale_id uuid, address_key uuid, eligible bigint) LA
     SELECT row_number() OVER (ORDER BY key, id), id, address_key, eligible FROM picked
 $$;
 
--- Gives a client up to p_count addresses, and records the draw; its id. For a period that was drawn already it is
--- that draw, and nothing is given; for a client who is gone it is NULL. Draws for one client go one after the other:
--- the lock makes the statements behind it see what the draw before gave.
+-- Gives a client up to p_count addresses, and records the draw, which is the answer. For a period that was drawn
+-- already it is that draw, and nothing is given; there is none for a client who is gone. Draws for one client go one
+-- after the other: the lock makes the statements behind it see what the draw before gave.
 CREATE FUNCTION assign_sales(
     p_tenant uuid, p_client uuid, p_draw uuid, p_codes text[], p_types text[], p_oldest date, p_newest date,
     p_count int, p_seed bigint, p_period text, p_drawn_on date, p_now timestamptz)
-RETURNS uuid LANGUAGE plpgsql
+RETURNS SETOF assignment_draw LANGUAGE plpgsql
 -- The plan follows from the size of the cities, and compiling it takes longer than it saves. A planner with old
 -- figures must not compare every sale with every day, or with every assignment.
 SET plan_cache_mode = force_custom_plan SET jit = off SET enable_nestloop = off
 AS $$
-DECLARE
-    known uuid;
 BEGIN
     PERFORM FROM client c WHERE c.tenant_id = p_tenant AND c.id = p_client AND c.deleted_at IS NULL
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN
-        RETURN NULL;
+        RETURN;
     END IF;
-    SELECT d.id INTO known FROM assignment_draw d
+    RETURN QUERY SELECT * FROM assignment_draw d
     WHERE d.tenant_id = p_tenant AND d.client_id = p_client AND d.period = p_period;
     IF FOUND THEN
-        RETURN known;
+        RETURN;
     END IF;
+    RETURN QUERY
     WITH picked AS MATERIALIZED (
         SELECT * FROM pick_sales(p_tenant, p_client, p_codes, p_types, p_oldest, p_newest, p_count, p_seed)
     ), given AS (
@@ -113,6 +112,6 @@ BEGIN
     INSERT INTO assignment_draw (tenant_id, id, client_id, period, drawn_on, oldest, newest, seed, requested,
                                  eligible, assigned, created_at)
     SELECT p_tenant, p_draw, p_client, p_period, p_drawn_on, p_oldest, p_newest, p_seed, p_count,
-           coalesce((SELECT max(p.eligible) FROM picked p), 0), (SELECT count(*) FROM given), p_now;
-    RETURN p_draw;
+           coalesce((SELECT max(p.eligible) FROM picked p), 0), (SELECT count(*) FROM given), p_now
+    RETURNING *;
 END $$;

@@ -31,10 +31,10 @@ class Wish:
     drawn_on: date
 
 
-async def assign(tx: Tx, tenant_id: UUID, wish: Wish, now: datetime) -> UUID | None:
-    """Draw and store; the id of the draw, or of the one the period has already. None for no such client."""
-    draw_id: UUID | None = await tx.fetchval(
-        "SELECT assign_sales($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+async def assign(tx: Tx, tenant_id: UUID, wish: Wish, now: datetime) -> dict[str, Any] | None:
+    """Draw and store; the draw, or the one the period has already. None when there is no such client."""
+    row = await tx.fetchrow(
+        "SELECT * FROM assign_sales($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         tenant_id,
         wish.client_id,
         wish.draw_id,
@@ -48,19 +48,7 @@ async def assign(tx: Tx, tenant_id: UUID, wish: Wish, now: datetime) -> UUID | N
         wish.drawn_on,
         now,
     )
-    return draw_id
-
-
-async def draw(tx: Tx, tenant_id: UUID, draw_id: UUID) -> dict[str, Any]:
-    row = await tx.fetchrow(
-        """SELECT id, client_id, period, drawn_on, oldest, newest, seed, requested, eligible, assigned,
-                  created_at
-           FROM assignment_draw WHERE tenant_id = $1 AND id = $2""",
-        tenant_id,
-        draw_id,
-    )
-    assert row is not None, "the caller has just made or found it"
-    return dict(row)
+    return dict(row) if row else None
 
 
 async def of_draw(tx: Tx, tenant_id: UUID, draw_id: UUID) -> list[dict[str, Any]]:

@@ -105,24 +105,19 @@ async def assign(
         period=period,
         drawn_on=on,
     )
-    draw_id = await repository.assign(tx, tx.tenant, wish, rt.clock.now())
-    if draw_id is None:
+    draw = await repository.assign(tx, tx.tenant, wish, rt.clock.now())
+    if draw is None:
         raise NotFoundError(f"Client {wish.client_id} not found")
-    return await _result(tx, client, draw_id, is_replay=draw_id != wish.draw_id)
-
-
-async def _result(tx: Tx, client: Mapping[str, Any], draw_id: UUID, *, is_replay: bool) -> AssignmentResult:
-    drawn = await repository.draw(tx, tx.tenant, draw_id)
-    assigned = await repository.of_draw(tx, tx.tenant, draw_id)
+    assigned = await repository.of_draw(tx, tx.tenant, draw["id"])
     return AssignmentResult(
-        draw_id=draw_id,
-        seed=drawn["seed"],
-        window=Window(drawn["oldest"], drawn["newest"]),
-        requested=drawn["requested"],
-        eligible=drawn["eligible"],
+        draw_id=draw["id"],
+        seed=draw["seed"],
+        window=Window(draw["oldest"], draw["newest"]),
+        requested=draw["requested"],
+        eligible=draw["eligible"],
         assigned=assigned,
-        reason=_reason(client) if len(assigned) < drawn["requested"] else None,
-        is_replay=is_replay,
+        reason=_reason(client) if len(assigned) < draw["requested"] else None,
+        is_replay=draw["id"] != wish.draw_id,
     )
 
 
