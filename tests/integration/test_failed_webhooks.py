@@ -121,6 +121,17 @@ async def test_a_webhook_that_fails_is_listed_replayed_and_repaired(
         await check_dead_letters(shop, tenant_a)
 
 
+async def test_of_twenty_equal_webhooks_at_once_one_order_comes(
+    database_dsn: str, mint: TokenMint, tenant_a: UUID, tmp_path: Path
+) -> None:
+    async with open_shop(database_dsn, "postgres://", mint, tenant_a, tmp_path) as shop:
+        answers = await asyncio.gather(*(shop.post(REPAIRED) for _ in range(20)))
+        assert [answer["duplicate"] for answer in answers].count(False) == 1
+        (order,) = await eventually(shop.orders)
+        detail = await shop.codes.get(f"/orders/{order['id']}", headers=shop.headers)
+        assert len(detail.json()["data"]["history"]) == 1
+
+
 async def check_dead_letters(shop: Shop, tenant: UUID) -> None:
     """Operators see both attempts, and delivering one once more tells the tenant once more."""
     letters = await eventually(lambda: two(shop))
