@@ -6,10 +6,10 @@ import asyncio
 import base64
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -19,6 +19,7 @@ from tests.simulators.netlife.faults import Faults, Kind
 from tests.simulators.netlife.shapes import Shapes
 from tests.simulators.netlife.world import Job, Portal, Subject
 
+T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -105,12 +106,14 @@ class Simulator:
         request.transport.close()
         return web.Response()
 
-    def _page(self, request: web.Request, rows: list[Any]) -> web.Response:
+    def _page(
+        self, request: web.Request, items: Sequence[T], row: Callable[[T], dict[str, Any]]
+    ) -> web.Response:
         page = int(request.query.get("page", "1"))
         size = self.shapes.page_size
-        part = rows[(page - 1) * size : page * size]
+        part = [row(item) for item in items[(page - 1) * size : page * size]]
         following = None
-        if page * size < len(rows):
+        if page * size < len(items):
             query = urlencode({**request.query, "page": page + 1})
             following = self.shapes.next_address(self.address, request.path, query)
         body, link = self.shapes.wrap(request.path, part, following)
@@ -136,13 +139,13 @@ class Simulator:
         wanted = request.query.get("status_id")
         # By activity and not by job, as portals list them: the jobs come interleaved.
         depth = max((len(job.activities) for job in self.portal.jobs), default=0)
-        rows = [
-            shapes.activity_row(job, job.activities[n])
+        listed = [
+            (job, job.activities[n])
             for n in range(depth)
             for job in self.portal.jobs
             if n < len(job.activities) and wanted in (None, job.activities[n].status)
         ]
-        return self._page(request, rows)
+        return self._page(request, listed, lambda pair: shapes.activity_row(*pair))
 
     async def _job(self, request: web.Request) -> web.Response:
         return self._one(request, shapes.job_details(self._find_job(request)))
@@ -154,17 +157,18 @@ class Simulator:
             "favorite": request.query.get("include_favorite_image") == "true",
         }
         found = [s for s in self._find_job(request).subjects if wanted in (None, s.is_buyer)]
-        return self._page(request, [shapes.subject_row(s, **flags) for s in found])
+        return self._page(request, found, lambda subject: shapes.subject_row(subject, **flags))
 
     async def _job_users(self, request: web.Request) -> web.Response:
         if not self.has_job_users:
             raise web.HTTPNotFound
-        subjects = self._find_job(request).subjects
-        return self._page(request, [shapes.job_user_row(s, s.user) for s in subjects if s.user])
+        pairs = [(s, s.user) for s in self._find_job(request).subjects if s.user]
+        return self._page(request, pairs, lambda pair: shapes.job_user_row(*pair))
 
     async def _subject_users(self, request: web.Request) -> web.Response:
         subject = self._find_subject(request)
-        return self._page(request, [shapes.job_user_row(subject, subject.user)] if subject.user else [])
+        pairs = [(subject, subject.user)] if subject.user else []
+        return self._page(request, pairs, lambda pair: shapes.job_user_row(*pair))
 
     async def _access_keys(self, request: web.Request) -> web.Response:
         return web.json_response(shapes.access_keys(self._find_subject(request)))

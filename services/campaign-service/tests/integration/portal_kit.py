@@ -10,21 +10,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from campaign_service.netlife.client import NetlifeAPIClient
-from campaign_service.netlife.config import Performance
 from tests.simulators.netlife import Simulator, make_portal, running
-
-IMPATIENT = Performance(timeout=0.4, slow_timeout=10.0)
 
 
 class Naps:
-    """Sleeps a hundredth of what is asked for, and remembers what that was."""
+    """Sleeps a thousandth of what is asked for, and remembers what that was."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []
 
     async def __call__(self, seconds: float) -> None:
         self.asked.append(seconds)
-        await asyncio.sleep(seconds / 100)
+        await asyncio.sleep(seconds / 1000)
 
 
 @asynccontextmanager
@@ -34,7 +31,6 @@ async def portal_client(
     """The portal, running, a client of it, and how long the client was willing to wait."""
     naps = Naps()
     given: dict[str, Any] = {
-        "performance": IMPATIENT,
         "sleep": naps,
         "password": simulator.portal.password,
     } | options

@@ -24,7 +24,7 @@ from tests.simulators.netlife import (
 )
 from tests.simulators.netlife.shapes import Envelope
 
-from .portal_kit import IMPATIENT, portal_client, read_csv, small_portal
+from .portal_kit import portal_client, read_csv, small_portal
 
 
 async def collected(simulator: Simulator, **options: Any) -> tuple[Collection, dict[str, Any]]:
@@ -40,21 +40,23 @@ def portable(csv_text: str, simulator: Simulator) -> str:
 
 async def test_three_thousand_subjects_come_out_the_same_with_faults_and_without() -> None:
     portal = make_portal(3, jobs=10, subjects=3000)
-    calm, rough = Simulator(portal), Simulator(portal, faults=Faults(rate=0.02))
     texts = []
-    for simulator in (calm, rough):
+    for faults in (Faults(), Faults(rate=0.02, slow_seconds=0.2)):
+        simulator = Simulator(portal, faults=faults)
         found, stats = await collected(simulator)
         assert found.is_complete
         texts.append(portable(to_csv(found.contacts), simulator))
-        assert {name: stats[name] for name in expected_statistics(portal)} == expected_statistics(portal)
-        assert stats["api_calls_total"] >= len(simulator.requests)
+        expected = expected_statistics(portal)
+        assert {name: stats[name] for name in expected} == expected
+        assert stats["api_calls_total"] == len(simulator.requests)
+        # A slow answer is one all the same.
+        assert stats["api_calls_failed"] == simulator.served.total() - simulator.served["slow"]
         assert 5 < simulator.peak <= 10
+    assert set(simulator.served) == set(faults.kinds)
+    assert simulator.served.total() > 30
     assert texts[0] == texts[1]
     assert read_csv(texts[0]) == expected_rows(portal, "https://portal.test")
     assert len(read_csv(texts[0])) > 2000
-    assert rough.served.total() > 30
-    assert set(rough.served) == set(rough.faults.kinds)
-    assert stats["api_calls_failed"] >= rough.served.total() - rough.served["slow"]
 
 
 @pytest.mark.parametrize("envelope", ["data", "results", "bare"])
@@ -176,12 +178,10 @@ async def test_credentials_that_are_refused_half_way_end_the_collection() -> Non
         async def change_password(done: int, total: int) -> None:
             simulator.portal.password = "another"
 
-        many = CollectOptions()
-        slow = replace(IMPATIENT, max_concurrent_jobs=1)
-        client.performance = slow
+        client.performance = Performance(max_concurrent_jobs=1)
         with pytest.raises(PortalRefusedError):
-            await collect(client, many, change_password)
-    simulator.portal.password = "open-sesame-7"
+            await collect(client, CollectOptions(), change_password)
+        assert simulator.count(simulator.portal.jobs[1].uuid) <= 5
 
 
 async def test_progress_counts_the_jobs_and_may_stop_it() -> None:
@@ -201,7 +201,7 @@ async def test_progress_counts_the_jobs_and_may_stop_it() -> None:
         settled = len(simulator.requests)
         await asyncio.sleep(0.05)
         assert len(simulator.requests) <= settled + 1
-    assert seen[0] == (1, 2)
+    assert seen[0] == (0, 2)
 
 
 async def test_fewer_requests_at_once_when_so_configured() -> None:

@@ -175,6 +175,23 @@ async def test_a_portal_is_collected_by_one_job_at_a_time(portals: Portals, port
     assert (await portals.ended(job_id))["status"] == "completed"
 
 
+async def test_a_collection_can_be_cancelled(
+    portals: Portals, portal: Simulator, tenant_a: UUID, headers: dict[str, str]
+) -> None:
+    await portals.configure(portal)
+    portal.latency = 0.1
+    started = await portals.request("POST", "/collect", json={"portal": NAME})
+    job_id = started.json()["data"]["job_id"]
+    while True:
+        if portal.requests:
+            break
+        await asyncio.sleep(0.02)
+    answer = await portals.client.post(f"/api/v2/jobs/{tenant_a}/{job_id}/cancel", headers=headers)
+    assert answer.status_code == 200
+    assert (await portals.ended(job_id))["status"] == "cancelled"
+    assert (await portals.request("GET", f"/{job_id}/contacts.csv")).status_code == 409
+
+
 async def test_refused_credentials_fail_for_good(portals: Portals, portal: Simulator) -> None:
     await portals.configure(portal, password="wrong")
     found = await portals.collect()

@@ -4,7 +4,18 @@ import pytest
 from yarl import URL
 
 from campaign_service.netlife.client import NetlifeAPIClient, first_access_key, registered_user
-from campaign_service.netlife.config import ALLOWED_PORTALS, brand_of, hash8, is_safe_address, shown_path
+from campaign_service.netlife.config import (
+    ACTIVITY_CONFIG,
+    ALLOWED_PORTALS,
+    API_ENDPOINTS,
+    PERFORMANCE_CONFIG,
+    SMS_DEFAULTS,
+    brand_of,
+    get_timestamp,
+    hash8,
+    is_safe_address,
+    shown_path,
+)
 from campaign_service.netlife.envelopes import Page, first_row, image_ids, read_page, resolve_next
 from campaign_service.netlife.errors import PortalContractError
 from campaign_service.netlife.mapping import map_subjects, subject_images
@@ -136,6 +147,17 @@ def test_a_single_thing_comes_out_of_its_envelope() -> None:
     assert first_row({"success": True, "data": {"uuid": "1"}}) == {"uuid": "1"}
     assert first_row({"results": [{"uuid": "1"}]}) == {"uuid": "1"}
     assert first_row([]) == {}
+
+
+def test_the_figures_of_the_first_client_hold() -> None:
+    names = {"activities_search", "job_details", "job_subjects", "subject_access_keys"}
+    assert names <= set(API_ENDPOINTS)
+    limits = PERFORMANCE_CONFIG
+    assert (limits.timeout, limits.retry_attempts, limits.retry_backoff) == (30, 3, 1.5)
+    assert (limits.max_concurrent_jobs, limits.slow_timeout, limits.longest_pause) == (10, 120, 30)
+    assert ACTIVITY_CONFIG == {"target_status": "in-webshop"}
+    assert SMS_DEFAULTS == {"message_template": "Your photos are ready!", "sender_id": "Netlife"}
+    assert get_timestamp().endswith("+00:00")
 
 
 def test_portals_have_their_brand() -> None:

@@ -25,7 +25,8 @@ async def collect(
 
     A job or subject that cannot be read is in `failures`, and the rest goes on; refused credentials, or a
     list of activities that cannot be read, raise PortalError. The order of contacts does not depend on who
-    answered first.
+    answered first. `on_progress` (jobs done, jobs in all) is called every few seconds; what it raises ends
+    the collection.
     """
     jobs = _jobs(await client.get_activities_in_webshop(), options)
     parts = await _Collector(client, options, on_progress).run(jobs)
@@ -79,14 +80,17 @@ class _Collector:
 
     async def _work(self, waiting: enumerate[ShopJob], parts: list[Collection], total: int) -> None:
         for place, job in waiting:
-            parts[place] = await self._collect(job)
+            parts[place] = await self._collect(job, total)
             self._done += 1
-            if self._on_progress is not None:
-                await self._on_progress(self._done, total)
+            await self._show(total)
 
-    async def _collect(self, job: ShopJob) -> Collection:
+    async def _show(self, total: int) -> None:
+        if self._on_progress is not None:
+            await self._on_progress(self._done, total)
+
+    async def _collect(self, job: ShopJob, total: int) -> Collection:
         try:
-            part = await collect_job(self._client, job, self._options)
+            part = await collect_job(self._client, job, self._options, lambda: self._show(total))
         except PortalRefusedError:
             raise
         except PortalError as error:

@@ -163,9 +163,10 @@ class PortalHttp:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # The default context checks certificates and names; a file of ours only adds an issuer.
-            context = ssl.create_default_context()
+            # Certificates and names are checked either way; a file of ours only adds an issuer.
+            context: ssl.SSLContext | bool = True
             if self._ca_file is not None:
+                context = ssl.create_default_context()
                 context.load_verify_locations(self._ca_file)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._performance.max_concurrent_jobs, ssl=context),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -20,8 +21,13 @@ _AT_ONCE = 200
 Users = dict[str, dict[str, str]]
 
 
-async def collect_job(client: NetlifeAPIClient, job: ShopJob, options: CollectOptions) -> Collection:
-    """Raises PortalError when the job's own lists cannot be read; a single subject that fails is noted."""
+async def collect_job(
+    client: NetlifeAPIClient, job: ShopJob, options: CollectOptions, between: Callable[[], Awaitable[None]]
+) -> Collection:
+    """Raises PortalError when the job's own lists cannot be read; a single subject that fails is noted.
+
+    `between` is awaited after every batch of subjects.
+    """
     details, (buyers, others), users = await asyncio.gather(
         client.get_job_details(job.uuid),
         client.get_buyers_and_non_buyers(job.uuid),
@@ -36,6 +42,7 @@ async def collect_job(client: NetlifeAPIClient, job: ShopJob, options: CollectOp
         batch = subjects[start : start + _AT_ONCE]
         for part in await all_of(shop.collect(row, bought) for row, bought in batch):
             whole.add(part)
+        await between()
     return whole
 
 
