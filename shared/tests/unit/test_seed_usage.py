@@ -35,7 +35,7 @@ from shared.errors import ConfigurationError
 from shared.models import ApiResponse
 from shared.testing.identities import TokenMint
 from shared.utils import require_jwt_auth, require_service_auth
-from shared.utils.logging import configure_logging
+from shared.utils.logging import configure_logging, log_request
 from shared.utils.tokens import JwksCache, TokenVerifier
 
 
@@ -171,6 +171,18 @@ def test_context_logging_works_as_a_with_block(log_lines: io.StringIO) -> None:
     assert lines[1]["request_id"] == "req-123"
     assert lines[2]["error"] == {"type": "ValueError", "message": "bad"}
     assert "request_id" not in lines[3]
+
+
+def test_the_line_of_a_request_is_what_the_logger_would_write(log_lines: io.StringIO) -> None:
+    with logger.set_context(request_id="req-1"):
+        logger.info("request", method="GET", route="/x/{id}", status=200, milliseconds=1.5)
+        log_request(method="GET", route="/x/{id}", status=200, milliseconds=1.5)
+    logged, quick = (json.loads(line) for line in log_lines.getvalue().splitlines())
+    assert datetime.fromisoformat(quick.pop("timestamp")) >= datetime.fromisoformat(logged.pop("timestamp"))
+    assert quick == logged
+    configure_logging("warning")
+    log_request(status=200)
+    assert len(log_lines.getvalue().splitlines()) == 2
 
 
 def test_secrets_never_reach_the_log(log_lines: io.StringIO) -> None:

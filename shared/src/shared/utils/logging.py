@@ -6,11 +6,13 @@ import logging
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 import orjson
 import structlog
 
+_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "cookie", "api_key", "apikey", "private_key")
 
 
@@ -35,6 +37,13 @@ def _dumps(event: Any, **_: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
+class _Lines:
+    """Where lines go that do not pass structlog; none before `configure_logging`."""
+
+    stream: TextIO | None = None
+    level = logging.INFO
+
+
 def configure_logging(level: str = "info", service: str | None = None) -> None:
     """Send logs as one JSON object per line to standard output. Call once, at the start of a process."""
     number = logging.getLevelName(level.upper())
@@ -52,9 +61,24 @@ def configure_logging(level: str = "info", service: str | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
+    _Lines.stream, _Lines.level = sys.stdout, number
     logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stdout, force=True)
     if service:
         structlog.contextvars.bind_contextvars(service=service)
+
+
+def log_request(**fields: Any) -> None:
+    """The line of one request, as `logger.info("request", …)` writes it, at a tenth of the cost.
+
+    No field may be an error or hold a secret: they are written as they are.
+    """
+    if _Lines.stream is None:
+        logger.info("request", **fields)
+    elif _Lines.level <= logging.INFO:
+        context = structlog.contextvars.get_contextvars()
+        line = {**context, **fields, "event": "request", "level": "info", "timestamp": datetime.now(UTC)}
+        _Lines.stream.write(orjson.dumps(line, default=str, option=_LINE).decode())
+        _Lines.stream.flush()
 
 
 class ContextLogger:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +25,7 @@ _REQUIRED = ["exp", "iat", "iss", "aud", "sub"]
 _MAX_JWKS_BYTES = 64 * 1024
 _FRESH_SECONDS = 600.0
 _COOL_DOWN_SECONDS = 30.0
+_REMEMBERED = 4096
 
 FetchJwks = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -83,15 +86,32 @@ def _parse_keys(published: dict[str, Any]) -> dict[str, jwt.PyJWK]:
 
 
 class TokenVerifier:
-    """Checks access tokens (RFC 8725, RFC 9068): Ed25519 only, keys only from our own key set."""
+    """Checks access tokens (RFC 8725, RFC 9068): Ed25519 only, keys only from our own key set.
+
+    A token comes with many requests and stays the same: what was found out about its text is remembered, as
+    long as the key that signed it is the one published. Its times are checked with each request.
+    """
 
     def __init__(self, jwks: JwksCache, issuer: str, clock: Clock | None = None) -> None:
         self._jwks = jwks
         self._issuer = issuer
         self._clock = clock or SystemClock()
+        self._verified: OrderedDict[bytes, tuple[str, jwt.PyJWK, dict[str, Any]]] = OrderedDict()
 
     async def claims(self, token: str) -> dict[str, Any]:
         """The verified claims; `UnauthorizedError` for everything that is not a valid access token."""
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        kid, key, claims = self._verified.get(digest, (None, None, None))
+        if kid is None or claims is None or await self._jwks.get(kid) is not key:
+            kid, key, claims = await self._verify(token)
+            self._verified[digest] = (kid, key, claims)
+            if len(self._verified) > _REMEMBERED:
+                self._verified.popitem(last=False)
+        self._check_times(claims)
+        return dict(claims)
+
+    async def _verify(self, token: str) -> tuple[str, jwt.PyJWK, dict[str, Any]]:
+        """Everything but the times: the key's id, the key and the claims."""
         try:
             header = jwt.get_unverified_header(token)
         except (InvalidTokenError, ValueError, UnicodeError):
@@ -100,7 +120,7 @@ class TokenVerifier:
         key = await self._jwks.get(header["kid"])
         if key is None:
             raise UnauthorizedError("The access token is not valid")
-        return self._decode(token, key)
+        return header["kid"], key, self._decode(token, key)
 
     async def identity(self, token: str) -> Identity:
         claims = await self.claims(token)
@@ -135,7 +155,6 @@ class TokenVerifier:
             json.loads(base64url_decode(token.split(".")[1]), object_pairs_hook=_refuse_duplicates)
         except (InvalidTokenError, ValueError):
             raise UnauthorizedError("The access token is not valid") from None
-        self._check_times(claims)
         return claims
 
     def _check_times(self, claims: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import structlog
 from starlette.exceptions import HTTPException
 
 from shared.errors import AppError
-from shared.utils.logging import logger
+from shared.utils.logging import log_request, logger
 from shared.web.errors import render_error
 from shared.web.metrics import HttpMetrics
 from shared.web.tracing import accept_request_id, continue_trace
@@ -99,8 +99,7 @@ class EdgeMiddleware:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._metrics.observe(scope["method"], route, status, seconds)
         if route not in _QUIET:
-            logger.info(
-                "request",
+            log_request(
                 method=scope["method"],
                 route=route,
                 status=status,
