@@ -111,20 +111,34 @@ async def link_qr_png(
     return qr_response(service.short_url(rt, found["short_id"]), "png", scale)
 
 
+#: The path is read from the request: what FastAPI would do for each parameter costs more than the redirect.
+_SHORT_ID = {
+    "parameters": [{"name": "short_id", "in": "path", "required": True, "schema": {"type": "string"}}],
+}
+
+
 @public_router.get(
-    "/l/{short_id}", response_class=RedirectResponse, status_code=302, responses={404: {}, 410: {}}
+    "/l/{short_id}",
+    response_class=RedirectResponse,
+    status_code=302,
+    responses={404: {}, 410: {}},
+    openapi_extra=_SHORT_ID,
 )
-async def follow_short_link(short_id: str, request: Request, rt: RuntimeDep) -> Response:
+async def follow_short_link(request: Request) -> Response:
     """On to the address that was stored. Nothing in the request can choose where."""
-    return await _follow(short_id, request, rt)
+    return await _follow(request)
 
 
 @public_router.head(
-    "/l/{short_id}", response_class=RedirectResponse, status_code=302, responses={404: {}, 410: {}}
+    "/l/{short_id}",
+    response_class=RedirectResponse,
+    status_code=302,
+    responses={404: {}, 410: {}},
+    openapi_extra=_SHORT_ID,
 )
-async def probe_short_link(short_id: str, request: Request, rt: RuntimeDep) -> Response:
+async def probe_short_link(request: Request) -> Response:
     """What scanners do before they click."""
-    return await _follow(short_id, request, rt)
+    return await _follow(request)
 
 
 @public_router.get(
@@ -132,19 +146,22 @@ async def probe_short_link(short_id: str, request: Request, rt: RuntimeDep) -> R
     response_class=RedirectResponse,
     status_code=302,
     responses={404: {}, 410: {}},
+    openapi_extra=_SHORT_ID,
 )
-async def redirect_link(short_id: str, request: Request, rt: RuntimeDep) -> Response:
+async def redirect_link(request: Request) -> Response:
     """The same under its older path."""
-    return await _follow(short_id, request, rt)
+    return await _follow(request)
 
 
-async def _follow(short_id: str, request: Request, runtime: Runtime) -> Response:
+async def _follow(request: Request) -> Response:
+    short_id: str = request.path_params["short_id"]
+    runtime: Runtime = request.app.state.runtime
     # Postgres has no NUL in text; such an id cannot exist.
     found = await service.destination(runtime, short_id) if "\x00" not in short_id else None
     if found is None or not found.is_open(runtime.clock.now()):
         return _page(404 if found is None else 410)
     recorder_of(runtime).add(click_of(request, runtime, found.tenant_id, found.link_id))
-    return RedirectResponse(found.target_url, status_code=302, headers=_REDIRECT_HEADERS)
+    return Response(status_code=302, headers=_REDIRECT_HEADERS | {"Location": found.target_url})
 
 
 def _page(status: int) -> Response:

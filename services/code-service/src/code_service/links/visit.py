@@ -65,6 +65,7 @@ def click_of(request: Request, runtime: Runtime, tenant_id: UUID, link_id: UUID)
     )
 
 
+@lru_cache(maxsize=4096)
 def judge(method: str, user_agent: str, purpose: str = "") -> Verdict:
     """A person, unless the request says otherwise. Loading ahead is no click either."""
     if method != "GET" or not user_agent or any(word in purpose.lower() for word in _AHEAD):
@@ -72,6 +73,7 @@ def judge(method: str, user_agent: str, purpose: str = "") -> Verdict:
     return "scanner" if _SCANNERS.search(user_agent) else "human"
 
 
+@lru_cache(maxsize=4096)
 def device_of(user_agent: str) -> Device:
     if _TABLET.search(user_agent):
         return "tablet"
@@ -80,6 +82,7 @@ def device_of(user_agent: str) -> Device:
     return "desktop" if _DESKTOP.search(user_agent) else "other"
 
 
+@lru_cache(maxsize=1024)
 def referrer_host(referrer: str) -> str:
     """The host of a Referer header; '' for none or a broken one. Paths may hold secrets and are not kept."""
     try:
