@@ -146,11 +146,8 @@ async def test_only_chosen_cities_and_types_count(clients: Clients, db: SimpleDa
 
 async def test_nothing_chosen_is_a_shortage_with_its_reason(clients: Clients, db: SimpleDatabase) -> None:
     await add_sales(db, daily(3))
-    for fields, reason in (
-        ({"chosen_cities": []}, "no_cities"),
-        ({"property_type_preferences": []}, "no_types"),
-    ):
-        client_id = await clients.ready(email=f"{reason}@example.com", **fields)
+    for empty, reason in (("chosen_cities", "no_cities"), ("property_type_preferences", "no_types")):
+        client_id = await clients.ready(email=f"{reason}@example.com", **{empty: []})
         given = await clients.assign(client_id, count=4)
         assert (given.assigned, given.eligible, given.shortage, given.reason) == ([], 0, 4, reason)
 
@@ -207,7 +204,7 @@ async def test_the_database_refuses_an_address_twice(clients: Clients, db: Simpl
 
 async def test_a_seed_draws_the_same_again(clients: Clients, db: SimpleDatabase) -> None:
     await add_sales(db, daily(100))
-    drawn = []
+    drawn: list[list[UUID]] = []
     for seed in (7, 7, 8):
         client_id = await clients.ready(email=f"c{len(drawn)}@example.com")
         given = await clients.assign(client_id, seed=seed)

@@ -82,7 +82,6 @@ class PropertyOut(BaseModel):
     address_id: UUID
     address_raw: str
     city_name: str
-    postal_code: str | None
     price: int | None
     surface: int | None
     rooms: int | None
@@ -92,6 +91,8 @@ class PropertyOut(BaseModel):
 
 
 class PropertyDetail(PropertyOut):
+    postal_code: str | None
+    insee_code: str
     details: Details
     updated_at: datetime
 
