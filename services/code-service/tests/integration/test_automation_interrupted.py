@@ -94,11 +94,14 @@ async def test_a_late_job_is_stopped_and_its_next_attempt_goes_on(
         jobs = lasting(client, mint, tenant_a, clock)
         use_shop(app.state.runtime, shop.open)
         shop.stop_after = 2
+        await jobs.codes.create("B")
         job_id = await make(jobs)
         await waiting(jobs, job_id, "timed out after 1 s")
+        assert (await jobs.codes.get("B"))["sync_state"] == "drift"
         shop.stop_after = None
         clock.advance(120)
         job = await finished(jobs.codes, job_id)
+        assert (await jobs.codes.get("B"))["sync_state"] == "synced"
     assert (job["status"], job["attempt"], job["result"]["done"]) == ("completed", 2, 4)
     assert shop.calls == ["create A", "create B", "create C", "create D"]
 

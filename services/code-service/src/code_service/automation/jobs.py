@@ -76,7 +76,7 @@ class _Run:
                     check=self._ctx.check_cancelled,
                     on_end=self._tell,
                 )
-        except (JobCancelled, PermanentError):
+        except (JobCancelled, PermanentError, asyncio.CancelledError):
             await self._journal.mark_unsure()
             await self._report()
             raise
@@ -85,6 +85,7 @@ class _Run:
     async def _finish(self, tally: Tally) -> dict[str, Any]:
         steps = await self._report()
         if tally.unavailable is not None:
+            await self._journal.mark_unsure()
             if tally.done:
                 # The shop went away in the middle: that says nothing against this job.
                 raise JobPostponed(_OUTAGE_SECONDS, str(tally.unavailable))

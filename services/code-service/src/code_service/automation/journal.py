@@ -72,6 +72,6 @@ class JobJournal:
         }
 
     async def mark_unsure(self) -> None:
-        """After a cancel: what was being done may be done or not."""
+        """After a stop: what was being done may be done or not."""
         async with self._ctx.tx() as tx:
             await repository.mark_unsure(tx, tx.tenant, self._ctx.job.id, self._clock.now())
