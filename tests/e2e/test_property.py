@@ -84,6 +84,20 @@ def reports(system: System, newest: int) -> list[dict[str, Any]]:
     return [mail for mail in system.mails.after(newest) if "nouvelle" in mail["subject"]]
 
 
+def test_a_failure_for_good_is_told_by_mail(system: System, customer: Customer) -> None:
+    watch = f"watch-{customer.tenant[-8:]}@example.com"
+    settings = {"brand_name": "Vallon", "alert_email": watch, "language": "en"}
+    customer.gateway.send("PUT", "/admin/settings", json=settings)
+    body = {"first_name": "Zoé", "last_name": "Sans Ville", "email": f"zoe-{customer.tenant}@example.com"}
+    client = customer.gateway.post("/admin/clients", body)
+    customer.gateway.post("/api/process-client", {"client_id": client["client_id"]})
+    [mail] = system.wait(lambda: system.mails.after(0, to=watch), lambda mails: len(mails) == 1, "the alert")
+    assert mail["subject"] == "Vallon: a job has failed for good"
+    text = system.mails.text(int(mail["id"]))
+    assert "Zoé Sans Ville" in text
+    assert "has no chosen cities" in text
+
+
 def test_every_kind_of_mail_arrives_in_the_tenants_brand(system: System, customer: Customer) -> None:
     health = customer.gateway.get("/admin/health")
     assert (health["status"], health["components"]["email"]["status"]) == ("ok", "ok")

@@ -19,6 +19,7 @@ from property_service.reports import consumers as report_consumers
 from property_service.reports import routes as reports
 from property_service.sales import routes as sales
 from property_service.settings import Settings
+from shared.jobs import jobs_router
 from shared.web import create_service_app
 
 NAME = "property-service"
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
             daily.router,
             reports.router,
             admin.router,
+            jobs_router("/api/properties/jobs"),
         ],
         consumers=report_consumers.CONSUMERS,
         jobs=(*processing_job.specs(settings), *daily_job.JOBS, *import_job.JOBS),

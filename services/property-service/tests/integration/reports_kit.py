@@ -117,11 +117,11 @@ class Agency:
     async def name_alerts(self, address: str = "alerts@example.com", **fields: Any) -> None:
         await self.data("PUT", "/admin/settings", {"brand_name": "Vallon", "alert_email": address, **fields})
 
-    async def break_down(self) -> None:
+    async def break_down(self, message: str = "the disk is full") -> None:
         """From now on the database refuses to record that a client was served."""
         await self._as_owner(
-            """CREATE FUNCTION property.refuse() RETURNS trigger LANGUAGE plpgsql AS
-               $$ BEGIN RAISE EXCEPTION 'the disk is full'; END $$;
+            f"""CREATE FUNCTION property.refuse() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE EXCEPTION '{message}'; END $$;
                CREATE TRIGGER refuse BEFORE INSERT ON property.client_run
                EXECUTE FUNCTION property.refuse()"""
         )

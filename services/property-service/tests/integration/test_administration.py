@@ -32,6 +32,17 @@ async def test_health_asks_each_part(agency: Agency) -> None:
     assert health["timestamp"].startswith("2027-03-15T11:00:00")
 
 
+async def test_health_tells_of_a_database_that_is_away(agency: Agency) -> None:
+    await agency.db.close()
+    health = await agency.data("GET", "/admin/health")
+    assert health["status"] == "degraded"
+    assert health["components"]["database"] == {
+        "status": "error",
+        "message": "The database does not answer",
+    }
+    assert health["components"]["events"]["status"] == "error"
+
+
 async def test_figures_tell_waiting_from_lost_jobs(agency: Agency) -> None:
     await agency.sell(30)
     served, lost = await agency.client(), await agency.client(chosen_cities=[])

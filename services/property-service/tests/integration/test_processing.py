@@ -111,6 +111,15 @@ async def test_shortage_of_added_addresses_is_counted_against_what_was_asked(age
     assert (fact["wanted"], fact["found"]) == (3, 1)
 
 
+async def test_without_a_count_as_many_are_added_as_a_report_has(agency: Agency) -> None:
+    await agency.sell(30)
+    client = await agency.client(addresses_per_report=6)
+    body = {"client_id": str(client.client_id)}
+    assert (await agency.data("POST", "/api/add-addresses", body))["message"] == "Adding 6 addresses"
+    await agency.run_jobs()
+    assert await agency.assigned(client) == 6
+
+
 async def test_zero_addresses_found_is_told_too(agency: Agency) -> None:
     await agency.name_alerts()
     client = await agency.client(chosen_cities=[await agency.city(IZERNORE)])

@@ -2,6 +2,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from property_service.processing.job import process
 from property_service.processing.service import PROCESS
 from property_service.reports.consumers import alert
@@ -47,6 +49,19 @@ async def test_failed_attempts_wait_two_and_four_hours_and_the_third_is_the_last
     assert await agency.run_jobs() == 0
     assert len(await agency.events("job.failed_permanently.v1")) == 1
     assert await agency.mails() == []
+
+
+@pytest.mark.parametrize(
+    "words", ["client not found or inactive", "missing required row", "no chosen cities"]
+)
+async def test_words_of_an_error_do_not_make_it_permanent(agency: Agency, words: str) -> None:
+    client = await agency.client()
+    await agency.break_down(words)
+    job = await agency.data("POST", "/api/process-client", {"client_id": str(client.client_id)})
+    await agency.run_jobs()
+    found = await agency.job(job["job_id"])
+    assert words in found["error_message"]
+    assert (found["status"], found["attempt_count"]) == ("failed", 1)
 
 
 async def test_an_attempt_that_failed_left_nothing_behind_and_the_next_one_serves(agency: Agency) -> None:

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from property_service.admin import repository
 from property_service.admin.schemas import Component, Components, HealthOut
 from shared.config import get_service_url
-from shared.database import Tx
 from shared.errors import AppError
 from shared.web import Runtime
 
 
-async def check(tx: Tx, rt: Runtime) -> HealthOut:
+async def check(rt: Runtime, tenant_id: UUID) -> HealthOut:
     """Database, event bus and mail server, the last through campaign-service, which alone sends."""
-    clients = await repository.client_count(tx, tx.tenant)
+    has_database = await rt.db.health_check()
     components = Components(
-        database=Component(status="ok", message=f"Connected, {clients} total clients"),
-        events=await _events(rt),
+        database=await _database(rt, tenant_id, has_database),
+        events=await _events(rt, has_database),
         email=(await mail_server(rt))[0],
     )
-    works = all(part.status == "ok" for part in (components.database, components.events, components.email))
+    parts = (components.database, components.events, components.email)
+    works = all(part.status == "ok" for part in parts)
     return HealthOut(status="ok" if works else "degraded", timestamp=rt.clock.now(), components=components)
 
 
-async def _events(rt: Runtime) -> Component:
+async def _database(rt: Runtime, tenant_id: UUID, is_there: bool) -> Component:
+    if not is_there:
+        return Component(status="error", message="The database does not answer")
+    async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
+        clients = await repository.client_count(tx, tenant_id)
+    return Component(status="ok", message=f"Connected, {clients} total clients")
+
+
+async def _events(rt: Runtime, has_database: bool) -> Component:
+    if not has_database:
+        return Component(status="error", message="Events cannot leave without the database")
     found = await rt.events.health()
     return Component(status="ok" if found["connected"] else "error", message=_bus_text(found))
 

@@ -38,7 +38,7 @@ async def run_daily(
             payload,
             tenant_id=user.tenant_id,
             unique_key=f"daily:{day or 'now'}",
-            created_by=f"user:{user.user_id}",
+            created_by=f"{user.kind}:{user.user_id}",
         )
     except JobAlreadyActive as active:
         return success_response(DayStarted(job_id=active.job_id, message=IN_PROGRESS), IN_PROGRESS)

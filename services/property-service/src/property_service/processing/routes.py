@@ -12,7 +12,6 @@ from property_service.processing.schemas import (
     AddIn,
     CleanedOut,
     JobStatusOut,
-    Order,
     ProcessIn,
     RetriedOut,
     Started,
@@ -33,8 +32,7 @@ async def process_client(
     body: ProcessIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
 ) -> ApiResponse[Started]:
     """Assign a report's addresses to a client, in a job; while one is active, that one is the answer."""
-    order = Order(client_id=body.client_id)
-    started = await service.start(tx, rt, order, f"user:{user.user_id}", "Processing started")
+    started = await service.start(tx, rt, body.client_id, f"{user.kind}:{user.user_id}")
     return success_response(started, started.message)
 
 
@@ -43,9 +41,7 @@ async def add_addresses(
     body: AddIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
 ) -> ApiResponse[Started]:
     """Assign further addresses to a client, in a job; while one is active, that one is the answer."""
-    order = Order(client_id=body.client_id, count=body.count)
-    message = "Adding addresses" if body.count is None else f"Adding {body.count} addresses"
-    started = await service.start(tx, rt, order, f"user:{user.user_id}", message)
+    started = await service.add(tx, rt, body.client_id, body.count, f"{user.kind}:{user.user_id}")
     return success_response(started, started.message)
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from property_service.clients import service as clients
 from property_service.processing import repository
 from property_service.processing.schemas import JobStatusOut, Order, RetriedOut, Started
+from property_service.settings import settings_of
 from shared.database import Tx
 from shared.errors import NotFoundError
 from shared.jobs import Job, JobAlreadyActive
@@ -31,9 +32,21 @@ async def enqueue(tx: Tx, rt: Runtime, order: Order, created_by: str) -> Job:
     )
 
 
-async def start(tx: Tx, rt: Runtime, order: Order, created_by: str, message: str) -> Started:
-    """Start a job, or answer with the one that is active. `NotFoundError` for a client not served."""
-    await clients.get_active(tx, order.client_id)
+async def start(tx: Tx, rt: Runtime, client_id: UUID, created_by: str) -> Started:
+    """Start a report, or answer with the job that is active. `NotFoundError` for a client not served."""
+    await clients.get_active(tx, client_id)
+    return await _started(tx, rt, Order(client_id=client_id), created_by, "Processing started")
+
+
+async def add(tx: Tx, rt: Runtime, client_id: UUID, count: int | None, created_by: str) -> Started:
+    """Start giving a client further addresses, as many as a report has without `count`; as `start`."""
+    client = await clients.get_active(tx, client_id)
+    wanted = count or clients.wanted_addresses(client, settings_of(rt))
+    order = Order(client_id=client_id, count=wanted)
+    return await _started(tx, rt, order, created_by, f"Adding {wanted} addresses")
+
+
+async def _started(tx: Tx, rt: Runtime, order: Order, created_by: str, message: str) -> Started:
     try:
         job = await enqueue(tx, rt, order, created_by)
     except JobAlreadyActive as active:
