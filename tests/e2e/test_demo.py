@@ -19,7 +19,8 @@ def test_every_figure_of_the_demo_is_right(name: str, request: pytest.FixtureReq
         system.stack.mailcatcher_url,
         events=system.stack.events,
         rows=1200,
-        fienta_port=system.fienta_port,
+        # A browser works the same on both transports; once is enough.
+        fienta_port=system.fienta_port if name == "on_postgres" else 0,
         out=out,
     )
     assert status == 0, out.getvalue()
