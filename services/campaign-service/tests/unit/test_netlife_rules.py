@@ -145,3 +145,10 @@ def test_brothers_and_sisters_are_one_person_to_write_to() -> None:
     assert person["gallery_urls"] == "https://p.example.com/?code=1 https://p.example.com/?code=2"
     assert (person["parent"], person["buyer"], person["tags"]) == ("Ada Ash", "Yes", "buyer")
     assert (other["email"], other["phone"]) == ("", "+12015550100")
+
+
+def test_an_address_of_a_whole_school_keeps_its_row_readable() -> None:
+    many = [contact(custom_gallery_url=f"https://p.example.com/?code={n}") for n in range(300)]
+    (person,) = file_rows([contact(first_name="Kim\nJo"), *many])
+    assert len(person["gallery_urls"].split()) == 20
+    assert person["student_first_name"] == "Kim Jo"

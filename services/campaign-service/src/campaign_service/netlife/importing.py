@@ -16,6 +16,8 @@ from shared.database import Tx
 from shared.jobs import JobContext
 from shared.utils import uuid7
 
+#: An office's address may stand for a whole school.
+_MOST_GALLERIES = 20
 #: Column of the file to field of the contact.
 _MAPPING = {
     "email": "email",
@@ -49,17 +51,19 @@ _MAPPING = {
 def file_rows(contacts: Iterable[PortalContact]) -> list[dict[str, str]]:
     """One row a person: of several subjects with one address the best-known comes first and counts.
 
-    The galleries of all of them are in `gallery_urls`. The phone is the one that messages can be sent to.
+    Their galleries, twenty at most, are in `gallery_urls`. The phone is the one that messages can be sent to.
     """
     people: dict[str, list[PortalContact]] = {}
     for contact in contacts:
         people.setdefault(contact.email or contact.mobile or contact.subject_uuid, []).append(contact)
-    return [_file_row(group) for group in people.values()]
+    rows = [_file_row(group) for group in people.values()]
+    return [{name: " ".join(value.split()) for name, value in row.items()} for row in rows]
 
 
 def _file_row(group: list[PortalContact]) -> dict[str, str]:
     best = group[0]
     bought = any(contact.buyer == "Yes" for contact in group)
+    galleries = list(dict.fromkeys(contact.custom_gallery_url for contact in group))
     return {
         "email": best.email,
         "phone": next((contact.mobile for contact in group if contact.mobile), ""),
@@ -73,7 +77,7 @@ def _file_row(group: list[PortalContact]) -> dict[str, str]:
         "activity_name": best.activity_name,
         "access_code": best.access_code,
         "gallery_url": best.custom_gallery_url,
-        "gallery_urls": " ".join(dict.fromkeys(contact.custom_gallery_url for contact in group)),
+        "gallery_urls": " ".join(galleries[:_MOST_GALLERIES]),
         "buyer": "Yes" if bought else "No",
         "registered_user": best.registered_user,
         "sms_marketing_consent": best.sms_marketing_consent,

@@ -60,7 +60,7 @@ async def test_settings(
 ) -> ApiResponse[PortalTested]:
     """Whether the portal answers and takes the stored credentials."""
     async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
-        client = await service.client_for(rt, tx, body.portal)
+        client = await service.client_for(rt, tx, body.portal, service.TRIAL)
     async with client:
         return success_response(PortalTested(portal=body.portal, ok=await client.test_connection()))
 

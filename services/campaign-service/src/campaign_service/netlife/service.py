@@ -10,7 +10,7 @@ from uuid import UUID
 
 from campaign_service.netlife import repository
 from campaign_service.netlife.client import NetlifeAPIClient
-from campaign_service.netlife.config import ALLOWED_PORTALS, brand_of
+from campaign_service.netlife.config import ALLOWED_PORTALS, PERFORMANCE_CONFIG, Performance, brand_of
 from campaign_service.netlife.schemas import CollectAccepted, CollectIn, PortalIn, PortalOut
 from campaign_service.settings import settings_of
 from shared.database import SimpleDatabase, Tx
@@ -20,6 +20,8 @@ from shared.web import Runtime
 
 JOB_TYPE = "netlife.collect"
 _PART_CHARACTERS = 1_000_000
+#: Somebody waits for the answer: one attempt, and a short one.
+TRIAL = Performance(timeout=10.0, retry_attempts=1, rate_limit_attempts=1)
 
 
 class PortalNotConfiguredError(ConflictError):
@@ -71,14 +73,23 @@ async def delete_portals(tx: Tx, name: str | None) -> list[str]:
     return deleted
 
 
-async def client_for(rt: Runtime, tx: Tx, name: str) -> NetlifeAPIClient:
+async def client_for(
+    rt: Runtime, tx: Tx, name: str, performance: Performance = PERFORMANCE_CONFIG
+) -> NetlifeAPIClient:
     """A client with the tenant's credentials. Raises PortalNotConfiguredError."""
     row = await repository.portal(tx, tx.tenant, name)
     address = addresses(rt).get(name)
     if row is None or address is None:
         raise PortalNotConfiguredError("There are no credentials for this portal", field="portal")
     username, password = json.loads(_box(rt).open(row["credentials"], _place(tx.tenant, name)))
-    return NetlifeAPIClient(name, address, username, password, access_key_path=row["access_key_path"])
+    return NetlifeAPIClient(
+        name,
+        address,
+        username,
+        password,
+        performance=performance,
+        access_key_path=row["access_key_path"],
+    )
 
 
 async def start(rt: Runtime, tx: Tx, user_id: UUID, body: CollectIn) -> CollectAccepted:
