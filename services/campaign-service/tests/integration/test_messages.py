@@ -1,62 +1,20 @@
-import asyncio
-import email
-import email.policy
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from email.message import EmailMessage
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from aiosmtpd.smtp import SMTP
 from fastapi import FastAPI
 
 from campaign_service.messages import repository, worker
-from campaign_service.messages.builtin import BUILTIN
 from campaign_service.settings import Settings
 from campaign_service.suppressions import repository as suppressions
 from campaign_service.suppressions.repository import NewSuppression
 from shared.database import SimpleDatabase
-from shared.events import new_event
 from shared.testing import TokenMint
 
-
-class Mailbox:
-    """A mail server that keeps what it takes; `replies` are given instead, one per message, to content."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.envelopes: list[Any] = []
-        self.replies: list[str] = []
-        self.rcpt_reply: str | None = None
-
-    async def handle_RCPT(
-        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
-    ) -> str:
-        if self.rcpt_reply:
-            return self.rcpt_reply
-        envelope.rcpt_tos.append(address)
-        return "250 2.1.5 ok"
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        if self.replies and (reply := self.replies.pop(0)):
-            return reply
-        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        assert isinstance(parsed, EmailMessage)
-        self.mails.append(parsed)
-        self.envelopes.append(envelope)
-        return "250 2.0.0 taken"
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[int]:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(self, hostname="mail.test"), "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
+from .messages_kit import Mailbox, Messages
 
 
 @pytest.fixture
@@ -76,48 +34,9 @@ async def settings(tmp_path: Path, mailbox: Mailbox) -> AsyncIterator[Settings]:
         )
 
 
-class Messages:
-    """The message endpoints as one caller uses them."""
-
-    def __init__(self, client: httpx.AsyncClient, tenant: UUID, headers: dict[str, str]) -> None:
-        self.client = client
-        self.headers = headers
-        self.base = f"/api/v2/messages/{tenant}"
-
-    async def post(self, key: str | None = None, **body: Any) -> httpx.Response:
-        headers = self.headers | ({"Idempotency-Key": key} if key else {})
-        return await self.client.post(self.base, json=body, headers=headers)
-
-    async def send(self, **body: Any) -> dict[str, Any]:
-        content = {"to": {"email": "anna@example.com", "name": "Anna Berg"}, "subject": "Hi", "text": "Hello"}
-        answer = await self.post(**({**content, **body} if "template_id" not in body else body))
-        assert answer.status_code == 202, answer.text
-        data: dict[str, Any] = answer.json()["data"]
-        return data
-
-    async def get(self, message_id: str) -> dict[str, Any]:
-        answer = await self.client.get(f"{self.base}/{message_id}", headers=self.headers)
-        data: dict[str, Any] = answer.json()["data"]
-        return data
-
-    async def until(self, message_id: str, *states: str) -> dict[str, Any]:
-        while True:
-            message = await self.get(message_id)
-            if message["state"] in states:
-                return message
-            await asyncio.sleep(0.02)
-
-
 @pytest.fixture
 def messages(client: httpx.AsyncClient, tenant_a: UUID, headers: dict[str, str]) -> Messages:
     return Messages(client, tenant_a, headers)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while True:
-        if condition():
-            return
-        await asyncio.sleep(0.02)
 
 
 async def test_a_message_is_rendered_sent_and_reported(messages: Messages, mailbox: Mailbox) -> None:
@@ -287,90 +206,6 @@ async def test_a_tenant_with_many_messages_does_not_hold_up_another(
         assert claimed is not None
         served.append(claimed.tenant_id)
     assert served.count(tenant_b) == 2
-
-
-def requested(tenant: UUID, template: str, key: str, **recipient: Any) -> Any:
-    data = {
-        "template": template,
-        "recipient": {"email": "anna@example.com", "name": "Anna", **recipient},
-        "variables": {"url": "https://app.example.com/verify#token=a.b-c_d~e", "name": "Anna <3"},
-        "idempotency_key": key,
-    }
-    return new_event("message.requested.v1", data, tenant_id=tenant)
-
-
-async def test_built_in_mails_carry_name_and_link(
-    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
-) -> None:
-    wanted = {(name, language): c for name, contents in BUILTIN.items() for language, c in contents.items()}
-    async with db.tenant_tx(tenant_a) as tx:
-        for name, language in wanted:
-            event = requested(tenant_a, name, f"{name} {language}", language=language)
-            await app.state.runtime.events.publish(tx, event)
-    await until(lambda: len(mailbox.mails) == len(wanted))
-    assert sorted(str(m["Subject"]) for m in mailbox.mails) == sorted(c.subject for c in wanted.values())
-    for mail in mailbox.mails:
-        html, text = mail.get_body(("html",)), mail.get_body(("plain",))
-        assert html is not None
-        assert text is not None
-        assert 'href="https://app.example.com/verify#token=a.b-c_d~e"' in html.get_content()
-        assert "Anna &lt;3" in html.get_content()
-        assert "https://app.example.com/verify#token=a.b-c_d~e" in text.get_content()
-        assert "Anna <3" in text.get_content()
-
-
-async def test_a_requested_mail_is_from_whom_the_service_names(
-    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
-) -> None:
-    event = requested(tenant_a, "property.mail_test", "branded", language="fr")
-    event.data["variables"] |= {"brand": {"name": "Vallon", "color": "#6c63ff", "accent": "#8b84ff"}}
-    event.data["sender"] = {
-        "email": "hello@vallon.example.com",
-        "name": "Vallon",
-        "reply_to": "b@example.com",
-    }
-    async with db.tenant_tx(tenant_a) as tx:
-        await app.state.runtime.events.publish(tx, event)
-    await until(lambda: bool(mailbox.mails))
-    [mail] = mailbox.mails
-    assert (mail["From"], mail["Reply-To"]) == ("Vallon <hello@vallon.example.com>", "b@example.com")
-    assert mail["Subject"] == "Vallon : e-mail de test"
-
-
-async def test_a_requested_mail_may_have_words_of_its_own(
-    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
-) -> None:
-    async with db.tenant_tx(tenant_a) as tx:
-        for key, content in (
-            ("own", {"subject": "For {{ name }}", "text": "Hi {{ name }}", "html": "<p>Hi {{ name }}</p>"}),
-            ("empty", {"subject": "Nothing to say"}),
-        ):
-            event = requested(tenant_a, "", key)
-            event.data["content"] = content
-            await app.state.runtime.events.publish(tx, event)
-    await until(lambda: bool(mailbox.mails))
-    [mail] = mailbox.mails
-    html, text = mail.get_body(("html",)), mail.get_body(("plain",))
-    assert html is not None
-    assert text is not None
-    assert mail["Subject"] == "For Anna <3"
-    assert html.get_content().strip() == "<p>Hi Anna &lt;3</p>"
-    assert text.get_content().strip() == "Hi Anna <3"
-
-
-async def test_requests_with_one_key_are_sent_once(
-    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
-) -> None:
-    async with db.tenant_tx(tenant_a) as tx:
-        for key in ("same", "same", "other"):
-            event = requested(tenant_a, "auth.verify_email", key, language="xx")
-            await app.state.runtime.events.publish(tx, event)
-    await until(lambda: len(mailbox.mails) == 2)
-    rows = await db.query("SELECT idempotency_key, language FROM message", tenant_id=tenant_a)
-    assert sorted((row["idempotency_key"], row["language"]) for row in rows) == [
-        ("other", "en"),
-        ("same", "en"),
-    ]
 
 
 async def test_wrong_messages_are_refused(messages: Messages) -> None:
