@@ -39,6 +39,7 @@ SYSTEM_TABLES = {
     "city": "open data, the same for all",
     "sale": "open data, the same for all",
     "source_file": "of the installation",
+    "visitor_salt": "of the installation",
     "fienta_lease": "keys are digests of accounts, which tenants may share",
 }
 # Their tenant may be null (a job of the installation), and the policy hides such rows from every tenant.

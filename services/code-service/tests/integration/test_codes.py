@@ -192,3 +192,42 @@ async def test_codes_are_a_tenants_own_and_need_a_role(
     other = Codes(codes.client, stranger)
     await other.create("a")
     assert len(await other.data("GET", "/codes")) == 1
+
+
+async def test_what_the_ticket_shop_has_otherwise_now_is_drift(
+    codes: Codes, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    for name in ("LIMIT", "PERCENT", "REVOKED", "NOTE", "USED"):
+        await codes.create(name, metadata={"discount_percent": 10})
+    async with db.tenant_tx(tenant_a) as tx:
+        await tx.execute("UPDATE code SET sync_state = 'synced' WHERE tenant_id = $1", tenant_a)
+    await codes.create("NEW")
+    await codes.data("PUT", "/codes/LIMIT", {"limit_per_order": 2})
+    await codes.data("PUT", "/codes/PERCENT", {"metadata": {"discount_percent": 0}})
+    await codes.data("POST", "/codes/REVOKED/revoke")
+    await codes.data("PUT", "/codes/NOTE", {"metadata": {"discount_percent": 10, "note": "x"}, "pool": "vip"})
+    await codes.data("POST", "/codes/USED/mark-used")
+    await codes.data("PUT", "/codes/NEW", {"limit_per_order": 2})
+    found = {code["code"]: code["sync_state"] for code in await codes.data("GET", "/codes")}
+    drifted = dict.fromkeys(("LIMIT", "PERCENT", "REVOKED"), "drift")
+    assert found == drifted | {"NOTE": "synced", "USED": "synced", "NEW": "none"}
+
+
+async def test_codes_are_found_by_who_has_them_and_when_they_were_made(
+    timed: Codes, clock: FakeClock
+) -> None:
+    await timed.create("OLD")
+    body = {"recipient": "reader@example.com", "order_id": "o-1"}
+    await timed.data("POST", "/codes/allocate?mark_used=false", body)
+    clock.advance(60)
+    since = clock.now().isoformat().replace("+00:00", "Z")
+    await timed.create("NEW")
+    for query, wanted in {
+        "recipient=reader@example.com": ["OLD"],
+        "order_id=o-1": ["OLD"],
+        "order_id=o-2": [],
+        f"created_from={since}": ["NEW"],
+        f"created_to={since}": ["OLD"],
+    }.items():
+        assert [code["code"] for code in await timed.data("GET", f"/codes?{query}")] == wanted
+    assert (await timed.call("GET", "/codes?recipient=a%00b")).status_code == 422

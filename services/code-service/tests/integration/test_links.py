@@ -1,5 +1,5 @@
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,9 +7,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from code_service.links import repository
+from code_service.links.recorder import ClickRecorder
+from code_service.links.visit import Click
 from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
+from shared.utils import uuid7
 
 from .codes_kit import Codes, refusal
 
@@ -155,6 +159,24 @@ async def test_no_address_is_kept_and_a_visitor_is_another_one_the_next_day(
     assert len(rows) == 4
     assert len({row["visitor"] for row in rows}) == 2
     assert not any("198.51.100" in row["row"] or "Firefox" in row["row"] for row in rows)
+
+
+async def test_the_salt_of_a_day_is_shared_and_destroyed_when_the_day_is_over(
+    timed: Codes, app: FastAPI, clock: FakeClock, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    link = await timed.data("POST", "/links", {"url": "https://a.test/"})
+    now, today = clock.now(), clock.now().date()
+    processes = [ClickRecorder(app.state.runtime) for _ in range(4)]
+    for process in processes:
+        click = Click(tenant_a, UUID(link["id"]), uuid7(), now, "human", "198.51.100.7", "", "desktop")
+        process.add(click)
+    await asyncio.gather(*(process.close() for process in processes))
+    async with db.system_tx() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM link_click") == 4
+        assert await tx.fetchval("SELECT count(DISTINCT visitor) FROM link_click") == 1
+        assert await tx.fetchval("SELECT count(*) FROM visitor_salt") == 1
+        assert await repository.forget_salts(tx, today) == 0
+        assert await repository.forget_salts(tx, today + timedelta(days=1)) == 1
 
 
 async def test_a_clean_stop_loses_no_click_and_tells_of_each(

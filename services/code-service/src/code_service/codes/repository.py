@@ -61,7 +61,10 @@ async def page(
               AND ($5::text IS NULL OR type = $5) AND ($6::text IS NULL OR pool = $6)
               AND ($7::text IS NULL OR strpos(code_norm, upper($7)) > 0)
               AND ($8::uuid IS NULL OR batch_id = $8) AND ($9::text IS NULL OR sync_state = $9)
-            ORDER BY id DESC LIMIT $10""",
+              AND ($10::timestamptz IS NULL OR created_at >= $10)
+              AND ($11::timestamptz IS NULL OR created_at < $11)
+              AND ($12::text IS NULL OR recipient = $12) AND ($13::text IS NULL OR reference = $13)
+            ORDER BY id DESC LIMIT $14""",
         tenant_id,
         now,
         before,
@@ -71,15 +74,29 @@ async def page(
         filters.get("q"),
         filters.get("batch_id"),
         filters.get("sync_state"),
+        filters.get("created_from"),
+        filters.get("created_to"),
+        filters.get("recipient"),
+        filters.get("reference"),
         limit,
     )
     return [dict(row) for row in rows]
 
 
 async def update(
-    tx: Tx, tenant_id: UUID, code_id: UUID, changes: dict[str, Any], status: str, now: datetime
+    tx: Tx,
+    tenant_id: UUID,
+    code_id: UUID,
+    changes: dict[str, Any],
+    status: str,
+    now: datetime,
+    *,
+    drifts: bool,
 ) -> None:
-    """Change fields that are given. `status` is what the code has with its new date."""
+    """Change fields that are given. `status` is what the code has with its new date.
+
+    `drifts`: the ticket shop, if it has the code, has it otherwise now.
+    """
     await tx.execute(
         """UPDATE code SET type = CASE WHEN $3 ? 'type' THEN $3->>'type' ELSE type END,
                pool = CASE WHEN $3 ? 'pool' THEN $3->>'pool' ELSE pool END,
@@ -90,18 +107,23 @@ async def update(
                limit_per_ticket = CASE WHEN $3 ? 'limit_per_ticket' THEN ($3->>'limit_per_ticket')::int
                                        ELSE limit_per_ticket END,
                metadata = CASE WHEN $3 ? 'metadata' THEN $3->'metadata' ELSE metadata END,
-               status = $4, updated_at = $5
+               status = $4, updated_at = $5,
+               sync_state = CASE WHEN sync_state = 'synced' AND $6 THEN 'drift' ELSE sync_state END
            WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
         code_id,
         changes,
         status,
         now,
+        drifts,
     )
 
 
 async def set_status(tx: Tx, tenant_id: UUID, code_id: UUID, status: str, values: dict[str, Any]) -> None:
-    """Put a code into a status. A free code keeps nothing of the one who held it."""
+    """Put a code into a status. A free code keeps nothing of the one who held it.
+
+    A ticket shop that has the code still takes it when it is revoked here.
+    """
     await tx.execute(
         """UPDATE code SET status = $3,
                recipient = CASE WHEN $3 = 'available' THEN NULL ELSE recipient END,
@@ -111,6 +133,8 @@ async def set_status(tx: Tx, tenant_id: UUID, code_id: UUID, status: str, values
                reserved_until = NULL,
                used_at = CASE WHEN $3 = 'used' THEN $5::timestamptz END,
                revoked_at = CASE WHEN $3 = 'revoked' THEN $6::timestamptz END,
+               sync_state = CASE WHEN sync_state = 'synced' AND $3 = 'revoked' THEN 'drift'
+                                 ELSE sync_state END,
                updated_at = $6
            WHERE tenant_id = $1 AND id = $2""",
         tenant_id,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime
 
 from code_service.actor import Operator
 from code_service.codes import repository, service
@@ -16,6 +17,7 @@ from code_service.codes.schemas import (
     CodeOut,
     CodeType,
     CodeUpdate,
+    Line,
     Pool,
     ReasonIn,
     RollbackIn,
@@ -53,6 +55,10 @@ async def list_codes(
     pool: Pool | None = None,
     sync_state: SyncState | None = None,
     batch_id: UUID | None = None,
+    created_from: AwareDatetime | None = None,
+    created_to: Annotated[AwareDatetime | None, Query(description="Before this time")] = None,
+    recipient: Line | None = None,
+    order_id: Line | None = None,
     q: Annotated[str | None, Query(max_length=64, description="Part of the code, in any case")] = None,
 ) -> ApiResponse[list[CodeOut]]:
     """Newest first."""
@@ -63,6 +69,10 @@ async def list_codes(
         "pool": pool,
         "sync_state": sync_state,
         "batch_id": batch_id,
+        "created_from": created_from,
+        "created_to": created_to,
+        "recipient": recipient,
+        "reference": order_id,
         "q": q,
     }
     rows = await repository.page(tx, user.tenant_id, filters, now, page.value(0), page.fetch_limit)

@@ -54,12 +54,21 @@ async def update(tx: Tx, by: Actor, code: str, body: CodeUpdate, now: datetime) 
     status = found["status"]
     if status == "expired" and status_at({**found, **changes, "status": "available"}, now) == "available":
         status = "available"
-    await repository.update(tx, by.tenant_id, found["id"], changes, status, now)
+    drifts = any(_at_the_shop(found)[name] != value for name, value in _at_the_shop(found | changes).items())
+    await repository.update(tx, by.tenant_id, found["id"], changes, status, now, drifts=drifts)
     changed = await get(tx, by.tenant_id, code, now)
     reason = f"changed: {', '.join(sorted(changes))}" if changes else None
     step = {"action": "update", "from_status": before, "to_status": changed["status"], "reason": reason}
     await _note(tx, by, found["id"], now, **step)
     return changed
+
+
+def _at_the_shop(row: dict[str, Any]) -> dict[str, Any]:
+    """What a ticket shop knows of a code beside its text."""
+    metadata = row["metadata"] or {}
+    return {name: row[name] for name in ("limit_per_order", "limit_per_ticket")} | {
+        name: metadata.get(name) for name in ("discount_percent", "discount_amount")
+    }
 
 
 async def move(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
+from datetime import date, timedelta
 from itertools import islice
-from typing import cast
+from typing import Any, cast
 
 from code_service.links import repository
 from code_service.links.visit import Click
+from shared.database import Tx
 from shared.events import new_event
+from shared.jobs import JobContext, Schedule, job
 from shared.utils.logging import logger
 from shared.web import Runtime
 
@@ -19,6 +22,8 @@ _BATCH = 500
 #: While the database is away, so many wait; then the oldest go.
 _MOST_WAITING = 100_000
 _LAST_TRIES = 3
+#: Clicks of a day may still wait to be written in the next.
+KEEP_SALTS = timedelta(days=1)
 
 
 class ClickRecorder:
@@ -29,6 +34,7 @@ class ClickRecorder:
         self._waiting: deque[Click] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._salts: dict[date, bytes] = {}
         self._task = asyncio.create_task(self._run(), name="click recorder")
 
     def add(self, click: Click) -> None:
@@ -75,7 +81,8 @@ class ClickRecorder:
 
     async def _store(self, batch: list[Click]) -> None:
         async with self._runtime.db.system_tx() as tx:
-            clicked = await repository.store_clicks(tx, batch)
+            salts = await self._salts_for(tx, batch)
+            clicked = await repository.store_clicks(tx, batch, salts)
             events = [
                 new_event(
                     "code.link.clicked.v1",
@@ -92,6 +99,24 @@ class ClickRecorder:
                 for row in clicked
             ]
             await self._runtime.events.publish_many(tx, events)
+        # Only what is committed is the salt of all processes; those of other days are forgotten.
+        self._salts = salts
+
+    async def _salts_for(self, tx: Tx, batch: list[Click]) -> dict[date, bytes]:
+        days = {click.at.date() for click in batch}
+        return {day: self._salts.get(day) or await repository.salt_of(tx, day) for day in days}
+
+
+@job("links.forget-salts", max_attempts=3)
+async def forget_salts(ctx: JobContext) -> dict[str, Any]:
+    """Destroy the salts of visitors after two days."""
+    async with ctx.tx() as tx:
+        today = ctx.runtime.clock.now().date()
+        return {"forgotten": await repository.forget_salts(tx, today - KEEP_SALTS)}
+
+
+JOBS = (forget_salts,)
+SCHEDULES = (Schedule("forget-visitor-salts", "00:20", forget_salts.type),)
 
 
 async def open_recorder(runtime: Runtime) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from code_service.links.visit import Click
+from code_service.links.visit import Click, visitor_of
 from shared.database import Tx
 from shared.utils import uuid7
 
@@ -100,7 +101,23 @@ async def by_short_id(tx: Tx, short_id: str) -> dict[str, Any] | None:
     return dict(row) if row else None
 
 
-async def store_clicks(tx: Tx, clicks: Sequence[Click]) -> list[dict[str, Any]]:
+async def salt_of(tx: Tx, day: date) -> bytes:
+    """The salt of a UTC day: the one that another process chose, or a new one."""
+    await tx.execute(
+        "INSERT INTO visitor_salt (day, salt) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        day,
+        secrets.token_bytes(32),
+    )
+    salt: bytes = await tx.fetchval("SELECT salt FROM visitor_salt WHERE day = $1", day)
+    return salt
+
+
+async def forget_salts(tx: Tx, before: date) -> int:
+    """Destroy the salts of days before a day; how many."""
+    return await tx.affected("DELETE FROM visitor_salt WHERE day < $1", before)
+
+
+async def store_clicks(tx: Tx, clicks: Sequence[Click], salts: Mapping[date, bytes]) -> list[dict[str, Any]]:
     """Write clicks and count them, over all tenants; those of people with the links they were on.
 
     A batch that is stored twice counts once. Rows are locked in order, so that batches do not wait in a ring.
@@ -117,20 +134,20 @@ async def store_clicks(tx: Tx, clicks: Sequence[Click]) -> list[dict[str, Any]]:
            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[],
                                 $7::text[], $8::text[])
            ON CONFLICT DO NOTHING RETURNING tenant_id, link_id, at, verdict""",
-        *(list(column) for column in zip(*map(_cells, clicks), strict=True)),
+        *(list(column) for column in zip(*(_cells(click, salts) for click in clicks), strict=True)),
     )
     await _count(tx, Counter((row["tenant_id"], row["link_id"], row["verdict"]) for row in rows))
     return await _of_people(tx, [dict(row) for row in rows if row["verdict"] == "human"])
 
 
-def _cells(click: Click) -> tuple[Any, ...]:
+def _cells(click: Click, salts: Mapping[date, bytes]) -> tuple[Any, ...]:
     return (
         click.tenant_id,
         click.link_id,
         click.id,
         click.at,
         click.verdict,
-        click.visitor,
+        visitor_of(click.address, salts[click.at.date()]),
         click.referrer,
         click.device,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ from uuid import UUID
 from fastapi import Request
 
 from shared.utils import uuid7
-from shared.utils.crypto import derive_key
 from shared.web import Runtime
 
 Verdict = Literal["human", "scanner"]
@@ -38,14 +37,14 @@ _AHEAD = ("prefetch", "preview", "prerender")
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One request for a link. `visitor` stands for the address, equal within a UTC day only."""
+    """One request for a link. Its `address` stays in memory until it is written: see `visitor_of`."""
 
     tenant_id: UUID
     link_id: UUID
     id: UUID
     at: datetime
     verdict: Verdict
-    visitor: str
+    address: str
     referrer: str
     device: Device
 
@@ -59,7 +58,7 @@ def click_of(request: Request, runtime: Runtime, tenant_id: UUID, link_id: UUID)
         id=uuid7(),
         at=now,
         verdict=judge(request.method, agent, request.headers.get("sec-purpose", "")),
-        visitor=_visitor(runtime, _client_ip(request), now.date()),
+        address=_client_ip(request),
         referrer=referrer_host(request.headers.get("referer", "")),
         device=device_of(agent),
     )
@@ -98,11 +97,8 @@ def _client_ip(request: Request) -> str:
     return forwarded or (request.client.host if request.client else "")
 
 
-def _visitor(runtime: Runtime, ip: str, day: date) -> str:
-    key = _day_key(runtime.config.jwt_secret.get_secret_value(), day)
-    return hashlib.blake2b(ip.encode("utf-8", "replace"), key=key, digest_size=8).hexdigest() if ip else ""
-
-
-@lru_cache(maxsize=4)
-def _day_key(secret: str, day: date) -> bytes:
-    return derive_key(secret, f"link visitor {day.isoformat()}")
+def visitor_of(address: str, salt: bytes) -> str:
+    """What stands for an address in the day of the salt; '' for none."""
+    if not address:
+        return ""
+    return hashlib.blake2b(address.encode("utf-8", "replace"), key=salt, digest_size=8).hexdigest()
