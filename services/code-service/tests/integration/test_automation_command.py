@@ -111,10 +111,10 @@ def test_a_report_needs_no_credentials(shell: Shell, shop: FileShop, monkeypatch
     assert shell.at_shop("rename-codes", *flags, "--renamePrefix", "N", "--no-dry-run") == 0
     assert shell.table("pairs.csv") == [{"old": "B", "new": "N01"}]
     assert shop.opened_with == []
-    flags = ("--csv", shell.file("codes.csv", "code\nA\n"), "--percent", "1")
-    assert shell.at_shop("create-codes", *flags) == 0
+    new = ("--csv", shell.file("codes.csv", "code\nA\n"), "--percent", "1")
+    assert shell.at_shop("create-codes", *new) == 0
     assert "not compared with the shop" in shell.err
-    assert shell.at_shop("create-codes", *flags, "--dry-run", "false") == 4
+    assert shell.at_shop("create-codes", *new, "--dry-run", "false") == 4
     assert "set FIENTA_EMAIL and FIENTA_PASSWORD" in shell.err
 
 

@@ -117,7 +117,7 @@ async def waiting(jobs: Automation, job_id: str, error: str) -> dict[str, Any]:
 
     async def waits() -> bool:
         found.update(await jobs.codes.data("GET", f"/batch-jobs/{job_id}"))
-        return found["status"] == "pending" and found["error"] == error
+        return (found["status"], found["error"]) == ("pending", error)
 
     await eventually(waits)
     return found
@@ -237,15 +237,14 @@ async def test_files_of_forgotten_jobs_go_with_them(
         os.utime(folder, (0, 0))
     async with db.system_tx() as tx:
         await tx.execute("DELETE FROM job WHERE id = $1", UUID(forgotten["id"]))
-        assert (
-            await tx.fetchval("SELECT count(*) FROM automation_step WHERE job_id = $1", UUID(forgotten["id"]))
-            == 0
-        )
+        rows = "SELECT count(*) FROM automation_step WHERE job_id = $1"
+        assert await tx.fetchval(rows, UUID(forgotten["id"])) == 0
         cleaning = await app.state.runtime.jobs.enqueue(tx, forget_files.type, {}, tenant_id=None)
 
     async def cleaned() -> bool:
         async with db.system_tx() as tx:
-            return (await app.state.runtime.jobs.get(tx, None, cleaning.id)).status == "completed"
+            job = await app.state.runtime.jobs.get(tx, None, cleaning.id)
+        return str(job.status) == "completed"
 
     await eventually(cleaned)
     assert [folder.exists() for folder in (*folders, left)] == [True, False, False]

@@ -1,0 +1,40 @@
+"""Single mails: asked for by an event, once."""
+
+from __future__ import annotations
+
+import json
+
+from shared.database import SimpleDatabase
+
+from .codes_kit import Codes, refusal
+from .test_generation import finished
+
+
+async def test_mails_are_asked_for_once_by_key(codes: Codes, db: SimpleDatabase) -> None:
+    body = {
+        "to": "guest@example.com",
+        "subject": "Your code",
+        "text": "{{ code }}",
+        "variables": {"code": "A"},
+    }
+    dry = await codes.data("POST", "/email/send", body | {"dry_run": True})
+    job = await finished(codes, dry["job_id"])
+    assert job["result"]["would_request"]["content"] == {"subject": "Your code", "text": "{{ code }}"}
+    answers = [await codes.data("POST", "/email/send", body, Idempotency_Key="mail-1") for _ in range(2)]
+    assert answers[0] == answers[1]
+    job = await finished(codes, answers[0]["job_id"])
+    async with db.system_tx() as tx:
+        [event] = await tx.fetch("SELECT data FROM outbox WHERE type = 'message.requested.v1'")
+    asked = event["data"] if isinstance(event["data"], dict) else json.loads(event["data"])
+    assert (
+        asked["idempotency_key"] == job["result"]["idempotency_key"] == f"code-service:email.send:{job['id']}"
+    )
+    assert (asked["recipient"]["email"], asked["template"], asked["variables"]) == (
+        "guest@example.com",
+        "",
+        {"code": "A"},
+    )
+    for wrong in ({}, {"subject": "x"}, {"template": "t", "subject": "x", "text": "y"}, {"template": ""}):
+        answer = await codes.call("POST", "/email/send", {"to": "guest@example.com", **wrong})
+        assert refusal(answer) == (422, "UNPROCESSABLE")
+    assert refusal(await codes.call("POST", "/email/send", body | {"to": "a\nb@example.com"}))[0] == 422
