@@ -213,6 +213,12 @@ async def test_a_job_of_which_nothing_could_be_done_has_failed_and_can_be_requeu
     assert await synced(jobs.codes, "A") == "synced"
 
 
+async def test_nobody_logs_in_for_rows_that_cannot_be_done(jobs: Automation, shop: FileShop) -> None:
+    job = await jobs.run("fienta/create-codes", "code\nnot ok\n", discount_percent="10", dry_run="false")
+    assert (job["status"], shop.opened_with) == ("failed_permanent", [])
+    assert "line 2: a code has 1 to 64 letters" in job["error"]
+
+
 async def test_same_request_with_one_key_is_one_job(jobs: Automation, settings: Settings) -> None:
     def sent(text: str) -> dict[str, Any]:
         return {"data": {"discount_percent": "1"}, "files": {"file": ("x.csv", text)}}

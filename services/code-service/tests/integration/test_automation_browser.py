@@ -107,8 +107,9 @@ async def test_a_page_that_changed_ends_the_job_with_a_picture(jobs: Automation,
 async def test_a_cancelled_job_takes_its_browser_with_it(jobs: Automation, site: Site) -> None:
     site.faults.slow = 5.0
     accepted = await jobs.start("fienta/create-codes", "code\nA\n", discount_percent="40", dry_run="false")
-    while not browsers_of():  # noqa: ASYNC110  # a process has no event to wait for
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while not browsers_of():  # noqa: ASYNC110  # a process has no event to wait for
+            await asyncio.sleep(0.05)
     assert site.password not in command_lines()
     await jobs.codes.data("POST", f"/batch-jobs/{accepted['job_id']}/cancel")
     job: dict[str, Any] = await finished(jobs.codes, accepted["job_id"])

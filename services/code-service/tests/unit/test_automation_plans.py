@@ -126,6 +126,7 @@ def test_codes_are_chosen_by_pattern_date_start_and_rows(tmp_path: Path) -> None
         return [row.code for row in plan_rename(path, RenameOptions(prefix="X", **options))]  # type: ignore[arg-type]
 
     assert chosen(created_at_includes="13.09") == ["A-2"]
+    assert chosen(created_at_includes="2025-09-13") == ["A-2"]
     assert chosen(regex=r"^A-\d$") == ["A-1", "A-2"]
     assert chosen(starts_with="mob") == ["MOB-001", "mob-x"]
     assert chosen(skip_rows=3) == ["B-1", "mob-x"]
@@ -139,6 +140,12 @@ def test_codes_are_chosen_by_pattern_date_start_and_rows(tmp_path: Path) -> None
             chosen(**options)
     with pytest.raises(PlanError, match="a prefix is needed"):
         plan_rename(path, RenameOptions())
+
+
+def test_times_of_a_workbook_are_chosen_as_the_shop_shows_them(tmp_path: Path) -> None:
+    path = made(tmp_path, "code,created\nA,2025-09-12T10:45:00\nB,2025-09-13T10:45:00\nC,soon\n")
+    options = RenameOptions(prefix="X", created_at_includes="12.09.2025 10")
+    assert [row.code for row in plan_rename(path, options)] == ["A"]
 
 
 def test_a_pattern_that_would_take_for_ever_is_stopped() -> None:

@@ -65,22 +65,26 @@ class _Run:
     # For real
 
     async def _do(self) -> dict[str, Any]:
-        self._ended = sum(step.row.state not in ("pending", "doing") for step in self._steps)
+        self._ended = sum(not step.is_open for step in self._steps)
         try:
-            async with self._open() as fienta:
-                tally = await run_rows(
-                    self._action,
-                    self._steps,
-                    fienta,
-                    self._journal,
-                    check=self._ctx.check_cancelled,
-                    on_end=self._tell,
-                )
+            # Nobody logs in for nothing.
+            tally = await self._work() if self._ended < len(self._steps) else Tally()
         except (JobCancelled, PermanentError, asyncio.CancelledError):
             await self._journal.mark_unsure()
             await self._report()
             raise
         return await self._finish(tally)
+
+    async def _work(self) -> Tally:
+        async with self._open() as fienta:
+            return await run_rows(
+                self._action,
+                self._steps,
+                fienta,
+                self._journal,
+                check=self._ctx.check_cancelled,
+                on_end=self._tell,
+            )
 
     async def _finish(self, tally: Tally) -> dict[str, Any]:
         steps = await self._report()

@@ -22,6 +22,11 @@ class Step:
     row: PlannedRow
     tries: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to do."""
+        return self.row.state in ("pending", "doing")
+
 
 def _step(row: Any) -> Step:
     return Step(row["place"], row_of(row), row["tries"])

@@ -56,7 +56,7 @@ async def run_rows(
     """Do the rows that are still to do. `check` raises when the work shall stop; so may the shop."""
     tally = Tally()
     for step in steps:
-        if step.row.state not in ("pending", "doing"):
+        if not step.is_open:
             continue
         check()
         await journal.begin(step)

@@ -171,7 +171,7 @@ class _ShopCommand:
     async def _do(self, journal: FileJournal) -> int:
         if journal.is_resumed:
             _say(f"going on with an earlier run (see {self._out}); --restart begins anew")
-        if all(step.row.state not in ("pending", "doing") for step in journal.steps):
+        if not any(step.is_open for step in journal.steps):
             return self._finish(journal, Tally())
         try:
             async with self._open() as fienta:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from code_service.automation.planning.source import (
 from code_service.exchange.table import normal_name
 from code_service.fienta.port import normalised
 
+_SHOWN = ("%d.%m.%Y %H:%M", "%d.%m.%Y")
 _HEADERS = frozenset(("old", "old_code", "code", "from", "before"))
 
 
@@ -28,7 +30,7 @@ class RenameOptions:
     """How codes are chosen, and what they become: `prefix` and a number of at least `pad_length` digits.
 
     `limit` is the most codes to rename. `starts_with` and `regex` (found anywhere) choose by the code,
-    `created_at_includes` by a part of the cell in the created column, such as `12.09.2025`.
+    `created_at_includes` by a part of the cell in the created column, such as `12.09.2025` or `2025-09`.
     """
 
     prefix: str = ""
@@ -91,11 +93,25 @@ def _chosen(names: Sequence[str], rows: Sequence[SourceRow], options: RenameOpti
         chosen = [row for row in chosen if normalised(row.code).startswith(start)]
     if options.created_at_includes:
         column = column_name(names, options.created_column, CREATED_COLUMNS)
-        chosen = [row for row in chosen if options.created_at_includes in row.cells.get(column, "")]
+        chosen = [
+            row for row in chosen if options.created_at_includes in _as_shown(row.cells.get(column, ""))
+        ]
     if options.regex:
         hits = matching(options.regex, [row.code for row in chosen])
         chosen = [row for row, hit in zip(chosen, hits, strict=True) if hit]
     return chosen
+
+
+def _as_shown(cell: str) -> str:
+    """A time in the two ways in which files write it: a workbook's has no form of its own."""
+    for pattern in (None, *_SHOWN):
+        try:
+            # Only its form changes: no zone is needed.
+            found = datetime.strptime(cell, pattern) if pattern else datetime.fromisoformat(cell)  # noqa: DTZ007
+        except ValueError:
+            continue
+        return f"{cell} {found.isoformat(' ')} {found:{_SHOWN[0]}}"
+    return cell
 
 
 def _free_names(options: RenameOptions, taken: set[str]) -> Iterator[str]:
