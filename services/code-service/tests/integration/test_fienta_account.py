@@ -89,17 +89,23 @@ async def test_another_tenant_has_an_account_of_its_own(
     assert (await codes.data("GET", PATH))["is_configured"] is True
 
 
-async def test_nothing_of_it_can_be_read_in_the_database(
-    codes: Codes, database_dsn: str, tenant_b: UUID
-) -> None:
-    """Not in clear, and not by moving one tenant's sealed account to another tenant."""
+async def test_nothing_of_it_can_be_read_in_the_database(codes: Codes, database_dsn: str) -> None:
     await codes.data("PUT", PATH, BODY)
     connection = await asyncpg.connect(database_dsn)
-    sealed = await connection.fetchval("SELECT sealed FROM code.fienta_account")
-    await connection.execute("UPDATE code.fienta_account SET tenant_id = $1", tenant_b)
+    tables = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = $1::regnamespace", "code"
+    )
+    stored = "".join(
+        [
+            await connection.fetchval(
+                f"SELECT coalesce(string_agg(to_jsonb(t)::text, ''), '') FROM code.{name} t"
+            )
+            for (name,) in tables
+        ]
+    )
     await connection.close()
-    assert not [part for part in (SECRET, "organiser", "118000") if part.encode() in sealed]
-    assert (await codes.data("GET", PATH))["is_configured"] is False
+    assert "sealed" in stored
+    assert not [text for text in (SECRET, SECRET.encode().hex(), BODY["email"]) if text in stored]
 
 
 async def test_a_moved_account_does_not_open(
