@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from property_service import commands
 from shared.database.roles import runtime_dsn
 from shared.testing.databases import ROLE_SECRET
+from shared.utils.logging import configure_logging
 
 from .reports_kit import Agency
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch, database_dsn: str) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch, database_dsn: str) -> Iterator[None]:
     for name, value in {
         "PYTHON_ENV": "test",
         "LOG_LEVEL": "error",
@@ -24,6 +26,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch, database_dsn: str) -> None:
         "CAMPAIGN_SERVICE_URL": "http://127.0.0.1:9",
     }.items():
         monkeypatch.setenv(name, value)
+    yield
+    # The commands made the log write to what the test captured.
+    configure_logging("error")
 
 
 async def run(*arguments: str) -> int:

@@ -182,7 +182,8 @@ async def test_one_request_runs_the_day_of_the_tenant(agency: Agency) -> None:
     assert (job["status"], job["client_id"]) == ("completed", None)
     assert job["result"] == {"noticed": 0, "started": 1, "busy": 0, "retried": 0}
     assert await agency.assigned(client) == 10
-    assert (await agency.call("POST", "/api/run-daily?date=2027-04-31")).status_code == 422
+    for wrong in ("2027-04-31", "9999-12-31", "0001-01-01", "today"):
+        assert (await agency.call("POST", f"/api/run-daily?date={wrong}")).status_code == 422
 
 
 async def test_the_clock_runs_the_day_of_every_tenant(agency: Agency) -> None:

@@ -193,3 +193,17 @@ async def test_a_source_that_fails_is_shown_on_the_job_and_the_client_is_served(
     found = await agency.job(job["job_id"])
     assert (found["status"], found["properties_assigned"]) == ("completed", 10)
     assert len(found["progress"]["source_errors"]) == 1
+
+
+async def test_a_repeat_with_its_key_starts_nothing_new(agency: Agency) -> None:
+    await agency.sell(30)
+    client = await agency.client()
+    body = {"client_id": str(client.client_id), "count": 2}
+    headers = agency.headers() | {"Idempotency-Key": "once"}
+    first = await agency.http.post("/api/add-addresses", json=body, headers=headers)
+    await agency.run_jobs()
+    again = await agency.http.post("/api/add-addresses", json=body, headers=headers)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.json() == first.json()
+    assert await agency.run_jobs() == 0
+    assert await agency.assigned(client) == 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from property_service.admin import health, service, trial_mails
 from property_service.admin.schemas import (
@@ -12,15 +12,15 @@ from property_service.admin.schemas import (
     HealthOut,
     JobRow,
     StatsOut,
-    TestProcessingIn,
-    TestProcessingOut,
     TrialMailIn,
     TrialMailOut,
+    TrialProcessingIn,
+    TrialProcessingOut,
 )
 from property_service.processing import service as processing
 from property_service.processing.schemas import JobStatus
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import AdminUser, ReadTx, RuntimeDep, TenantTx
+from shared.web import AdminUser, Idem, ReadTx, RuntimeDep, TenantTx
 
 router = APIRouter(prefix="/admin", tags=["administration"])
 
@@ -49,22 +49,44 @@ async def admin_jobs(
     return success_response(await service.job_rows(tx, status, limit, offset))
 
 
-@router.post("/test-email", responses=error_responses(401, 403, 422))
+@router.post(
+    "/test-email",
+    response_model=ApiResponse[TrialMailOut],
+    responses=error_responses(401, 403, 409, 422),
+)
 async def test_email(
-    body: TrialMailIn, user: AdminUser, tx: TenantTx, rt: RuntimeDep
-) -> ApiResponse[TrialMailOut]:
-    """Send a mail with invented content, in the tenant's brand."""
-    sent = await trial_mails.send(tx, rt, body.template_type, body.recipient)
-    return success_response(sent, sent.message)
+    body: TrialMailIn, user: AdminUser, rt: RuntimeDep, idem: Idem
+) -> ApiResponse[Any] | Response:
+    """Send a mail with invented content, in the tenant's brand. Takes an Idempotency-Key."""
+    # Asked before the transaction begins: an answer can take seconds.
+    server = await health.mail_server(rt)
+    async with rt.db.tenant_tx(user.tenant_id) as tx:
+
+        async def action() -> ApiResponse[TrialMailOut]:
+            sent = await trial_mails.send(tx, rt, body.template_type, body.recipient, server)
+            return success_response(sent, sent.message)
+
+        return await idem.run(tx, action)
 
 
-@router.post("/test-client-processing", responses=error_responses(401, 403, 404, 422))
+@router.post(
+    "/test-client-processing",
+    response_model=ApiResponse[TrialProcessingOut],
+    responses=error_responses(401, 403, 404, 409, 422),
+)
 async def test_client_processing(
-    body: TestProcessingIn, user: AdminUser, tx: TenantTx, rt: RuntimeDep
-) -> ApiResponse[TestProcessingOut]:
-    """Assign addresses to a client and mail them, at once and without fetching sales."""
-    done = await service.try_processing(tx, rt, body)
-    return success_response(done, done.message)
+    body: TrialProcessingIn, user: AdminUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
+) -> ApiResponse[Any] | Response:
+    """Assign addresses to a client and mail them, at once and without fetching sales.
+
+    Takes an Idempotency-Key.
+    """
+
+    async def action() -> ApiResponse[TrialProcessingOut]:
+        done = await service.try_processing(tx, rt, body)
+        return success_response(done, done.message)
+
+    return await idem.run(tx, action)
 
 
 @router.delete("/jobs/cleanup", responses=error_responses(401, 403, 422))

@@ -102,14 +102,14 @@ class TrialMailOut(BaseModel):
     results: MailResults
 
 
-class TestProcessingIn(BaseModel):
+class TrialProcessingIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     client_id: UUID
     count: int = Field(default=5, ge=1, le=100)
 
 
-class TestProperty(BaseModel):
+class TrialProperty(BaseModel):
     """`price` in whole euros."""
 
     address_raw: str
@@ -119,11 +119,11 @@ class TestProperty(BaseModel):
     sale_date: date
 
 
-class TestProcessingOut(BaseModel):
+class TrialProcessingOut(BaseModel):
     client_id: UUID
     properties_assigned: int
     email_sent: bool
-    properties: list[TestProperty]
+    properties: list[TrialProperty]
     message: str
 
 

@@ -9,9 +9,9 @@ from property_service.admin.schemas import (
     JobClient,
     JobRow,
     StatsOut,
-    TestProcessingIn,
-    TestProcessingOut,
-    TestProperty,
+    TrialProcessingIn,
+    TrialProcessingOut,
+    TrialProperty,
 )
 from property_service.assignments import service as assignments
 from property_service.clients import service as clients
@@ -51,7 +51,7 @@ def _job_row(row: dict[str, Any]) -> JobRow:
     return JobRow(**fields | {"properties_assigned": row["properties_assigned"] or 0}, clients=client)
 
 
-async def try_processing(tx: Tx, rt: Runtime, body: TestProcessingIn) -> TestProcessingOut:
+async def try_processing(tx: Tx, rt: Runtime, body: TrialProcessingIn) -> TrialProcessingOut:
     """Assign and mail at once, from the sales that are held; nothing is fetched. `NotFoundError` as usual."""
     client = await clients.get(tx, body.client_id)
     today = local_today(rt, client)
@@ -59,7 +59,7 @@ async def try_processing(tx: Tx, rt: Runtime, body: TestProcessingIn) -> TestPro
     if given.assigned:
         mailer = await Mailer.of(tx, rt)
         await mailer.notification(addressee(client), given.assigned, today, f"test:{given.draw_id}")
-    return TestProcessingOut(
+    return TrialProcessingOut(
         client_id=body.client_id,
         properties_assigned=len(given.assigned),
         email_sent=bool(given.assigned),
@@ -68,7 +68,7 @@ async def try_processing(tx: Tx, rt: Runtime, body: TestProcessingIn) -> TestPro
     )
 
 
-def _property(row: dict[str, Any]) -> TestProperty:
+def _property(row: dict[str, Any]) -> TrialProperty:
     cents = row["price_cents"]
     fields = {name: row[name] for name in ("address_raw", "city_name", "property_type", "sale_date")}
-    return TestProperty(**fields, price=None if cents is None else round(cents / 100))
+    return TrialProperty(**fields, price=None if cents is None else round(cents / 100))

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
-from property_service.admin.health import mail_server
-from property_service.admin.schemas import MailResults, TemplateType, TrialMailOut
+from property_service.admin.schemas import Component, MailResults, TemplateType, TrialMailOut
 from property_service.assignments import service as assignments
 from property_service.reports.mails import Addressee, Mailer, Shortage
 from property_service.settings import settings_of
@@ -34,9 +33,13 @@ _CLIENT: dict[str, Any] = {
 }
 
 
-async def send(tx: Tx, rt: Runtime, template: TemplateType, recipient: str) -> TrialMailOut:
-    """Ask for the mail, and see whether the mail server takes any. It is sent once the server does."""
-    component, configured = await mail_server(rt)
+async def send(
+    tx: Tx, rt: Runtime, template: TemplateType, recipient: str, server: tuple[Component, bool]
+) -> TrialMailOut:
+    """Ask for the mail, whose way `server` describes as `health.mail_server` does. While the mail server is
+    away, it waits for it.
+    """
+    component, configured = server
     works = component.status == "ok"
     await _request(await Mailer.of(tx, rt), rt, template, recipient, str(uuid7()))
     message = f"{TITLES[template]} email sent to {recipient}"

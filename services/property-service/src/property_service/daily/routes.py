@@ -16,6 +16,9 @@ from shared.web import OperatorUser, RuntimeDep, TenantTx
 
 router = APIRouter(prefix="/api/run-daily", tags=["daily"])
 
+#: Days of which the ages of sales can be told.
+_FIRST, _LAST = date(2000, 1, 1), date(2999, 12, 31)
+
 
 @router.post("", responses=error_responses(401, 403, 422))
 async def run_daily(
@@ -23,7 +26,8 @@ async def run_daily(
     tx: TenantTx,
     rt: RuntimeDep,
     day: Annotated[
-        date | None, Query(alias="date", description="The day meant; without it, what is due by now")
+        date | None,
+        Query(alias="date", ge=_FIRST, le=_LAST, description="The day meant; without it, what is due by now"),
     ] = None,
 ) -> ApiResponse[DayStarted]:
     """Announce tomorrow's reports, start today's and run failed jobs whose time has come, in a job.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from property_service.processing import service
 from property_service.processing.schemas import (
@@ -18,31 +18,47 @@ from property_service.processing.schemas import (
 )
 from property_service.settings import settings_of
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import CurrentUser, OperatorUser, ReadTx, RuntimeDep, TenantTx
+from shared.web import CurrentUser, Idem, OperatorUser, ReadTx, RuntimeDep, TenantTx
 
 router = APIRouter(prefix="/api", tags=["processing"])
+
+_STARTING = error_responses(401, 403, 404, 409, 422)
 
 Days = Annotated[
     int | None, Query(ge=0, le=3650, description="Of jobs that ended; the default is JOB_CLEANUP_DAYS, 7")
 ]
 
 
-@router.post("/process-client", responses=error_responses(401, 403, 404, 422))
+@router.post("/process-client", response_model=ApiResponse[Started], responses=_STARTING)
 async def process_client(
-    body: ProcessIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
-) -> ApiResponse[Started]:
-    """Assign a report's addresses to a client, in a job; while one is active, that one is the answer."""
-    started = await service.start(tx, rt, body.client_id, f"{user.kind}:{user.user_id}")
-    return success_response(started, started.message)
+    body: ProcessIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
+) -> ApiResponse[Any] | Response:
+    """Assign a report's addresses to a client, in a job; while one is active, that one is the answer.
+
+    Takes an Idempotency-Key.
+    """
+
+    async def action() -> ApiResponse[Started]:
+        started = await service.start(tx, rt, body.client_id, f"{user.kind}:{user.user_id}")
+        return success_response(started, started.message)
+
+    return await idem.run(tx, action)
 
 
-@router.post("/add-addresses", responses=error_responses(401, 403, 404, 422))
+@router.post("/add-addresses", response_model=ApiResponse[Started], responses=_STARTING)
 async def add_addresses(
-    body: AddIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
-) -> ApiResponse[Started]:
-    """Assign further addresses to a client, in a job; while one is active, that one is the answer."""
-    started = await service.add(tx, rt, body.client_id, body.count, f"{user.kind}:{user.user_id}")
-    return success_response(started, started.message)
+    body: AddIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
+) -> ApiResponse[Any] | Response:
+    """Assign further addresses to a client, in a job; while one is active, that one is the answer.
+
+    Takes an Idempotency-Key.
+    """
+
+    async def action() -> ApiResponse[Started]:
+        started = await service.add(tx, rt, body.client_id, body.count, f"{user.kind}:{user.user_id}")
+        return success_response(started, started.message)
+
+    return await idem.run(tx, action)
 
 
 @router.get("/job-status/{job_id}", responses=error_responses(401, 404, 422))
