@@ -129,7 +129,7 @@ def _cells(sheet: CalamineSheet, limits: Limits) -> Iterator[tuple[int, Cells]]:
         raise UnreadableFileError(f"sheet {sheet.name} has more than {limits.columns:,} columns")
     number = 0
     for line, values in enumerate(sheet.iter_rows(), start=1):
-        cells = [value if type(value) is str else as_text(value) for value in values]
+        cells = [value.strip() if type(value) is str else as_text(value) for value in values]
         if not any(cells):
             continue
         number += 1
@@ -137,17 +137,15 @@ def _cells(sheet: CalamineSheet, limits: Limits) -> Iterator[tuple[int, Cells]]:
             raise UnreadableFileError(
                 f"sheet {sheet.name}, row {line}: the sheet has more than {limits.rows:,} rows"
             )
-        yield line, [cell.strip() for cell in cells]
+        yield line, cells
 
 
 def as_text(value: Any) -> str:
     """A cell as it would stand in CSV: whole numbers without a point, dates in ISO 8601."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, datetime | date):
         return value.isoformat()
     return str(value)
