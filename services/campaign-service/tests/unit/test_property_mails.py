@@ -89,6 +89,7 @@ def test_addresses_are_escaped_in_html_and_plain_in_text() -> None:
     assert "12 RUE DU &lt;LAC&gt;" in mail.html
     assert "12 RUE DU <LAC>, Nantua: maison, 92 m², 4 pièce(s)" in mail.text
     assert "LE BOURG, Izernore: terrain, Prix non disponible" in mail.text
+    assert "\n\n\n" not in mail.text
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ _BUTTON = Template(
     "padding:12px 20px;border-radius:6px;background:{{ brand.accent | css_value }};color:#ffffff;"
     'text-decoration:none">$label</a></p>{% endif %}'
 )
-_BUTTON_TEXT = Template("{% if brand.website %}$label{{ colon }}: {{ brand.website }}\n\n{% endif %}")
+_BUTTON_TEXT = Template("{% if brand.website %}\n\n$label$colon {{ brand.website }}{% endif %}")
+_COLON = {"fr": " :", "en": ":"}
 _FOOTER = {
     "fr": "Ce message vous est envoyé par {{ brand.name }}.",
     "en": "This message was sent to you by {{ brand.name }}.",
@@ -55,19 +56,14 @@ def _mail(
 ) -> Content:
     """One language of a mail: `html` and `text` are its middle."""
     opening = _GREETING[language] if greets else ""
-    label = button or ""
-    body = f"<p>{opening}</p>\n{html}" if opening else html
-    lines = f"{opening}\n\n{text}" if opening else text
-    if label:
-        body += "\n" + _BUTTON.substitute(label=label)
-        lines += "\n\n" + _BUTTON_TEXT.substitute(label=label).replace(
-            "{{ colon }}", " " if language == "fr" else ""
-        )
+    if button:
+        body += "\n" + _BUTTON.substitute(label=button)
+        lines += _BUTTON_TEXT.substitute(label=button, colon=_COLON[language])
     footer = _FOOTER[language]
     return Content(
         subject=subject,
         html=_LAYOUT.substitute(language=language, body=body, footer=footer),
-        text=f"{lines.rstrip()}\n\n{{% if source %}}{{{{ source }}}}\n{{% endif %}}{footer}\n",
+        text=f"{lines}\n\n{{% if source %}}{{{{ source }}}}\n{{% endif %}}{footer}\n",
     )
 
 
@@ -88,7 +84,7 @@ def _alert(
     language: str, subject: str, lead: str, rows: tuple[tuple[str, str], ...], closing: str
 ) -> Content:
     """A mail to those who keep the service running: what happened, the facts, what to do."""
-    colon = {"fr": " :", "en": ":"}[language]
+    colon = _COLON[language]
     html = f"<p><strong>{lead}</strong></p>\n{_facts(rows)}\n<p>{closing}</p>"
     return _mail(language, subject, html, f"{lead}\n\n{_lines(rows, colon)}\n\n{closing}", greets=False)
 
@@ -113,8 +109,9 @@ _PROPERTY_TEXT = Template(
     "{% if property.surface %}, {{ property.surface }} m²{% endif %}"
     "{% if property.rooms %}, {{ property.rooms }} $rooms{% endif %}"
     ", {% if property.price %}{{ property.price }}{% else %}$no_price{% endif %}"
-    ", $sold {{ property.sale_date }}\n"
-    "{% endfor %}{% if more > 0 %}\n$more\n{% endif %}{% if total_price %}\n$total\n{% endif %}"
+    ", $sold {{ property.sale_date }}"
+    "{% unless forloop.last %}\n{% endunless %}{% endfor %}"
+    "{% if more > 0 %}\n\n$more{% endif %}{% if total_price %}\n\n$total{% endif %}"
 )
 _WORDS = {
     "fr": {
