@@ -65,7 +65,7 @@ def by_module(path: Path) -> int:
 
 
 def measured(read: Callable[[Path], int], path: Path, wanted: int) -> tuple[float, float]:
-    """Seconds of the clock, and of the processor in both processes: the cost on a machine that is busy, too."""
+    """Seconds of the clock, and of the processors: the cost on a machine that is busy with other things."""
     began, used = time.perf_counter(), _processor()
     found = read(path)
     assert found == wanted, f"{found} rows instead of {wanted}"
