@@ -84,7 +84,9 @@ class Mutations:
         parcel = f"{code}000A{chance.choice('ABCDEF')}{chance.randint(1, 9999):04}"
         place = f"{code},COMMUNE {commune},{code[:2]},,,{parcel}"
         house = f"{chance.randint(1, 300)},,{street},0123,{code[:2]}{chance.randint(0, 9)}00,{place}"
-        where = f"{chance.uniform(-1, 7):.6f},{chance.uniform(43, 50):.6f}"
+        # The commune's place and a few kilometres around it.
+        east, north = -1 + commune * 0.618 % 8, 43 + commune * 0.414 % 7
+        where = f"{east + chance.uniform(-0.03, 0.03):.6f},{north + chance.uniform(-0.02, 0.02):.6f}"
         return [
             f"{head},{price},{house},,,{lots},{local},{where}"
             for lots, local in chance.choice((self._house, self._flat, self._flat, self._land))()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from property_service.dvf import repository
+from property_service.dvf.importer import Importer
 from property_service.dvf.layouts import find_layout
 from property_service.dvf.rows import Converter
 from property_service.places import service as places
@@ -65,8 +67,8 @@ async def _merge(tx: Tx, converter: Converter, rows: Sequence[str]) -> list[dict
     known = converter.communes
     await places.learn(tx, [(code, name, []) for code, name in known.names.items()], known.merged)
     await repository.merge(tx, "test")
-    found = await tx.fetch("SELECT * FROM sale ORDER BY id")
-    return [{name: value for name, value in row.items() if not name.endswith("_at")} for row in found]
+    await repository.mark_latest(tx)
+    return await sales_of(tx)
 
 
 def run_both(dsn: str, first: Sequence[str], second: Sequence[str]) -> tuple[Any, Any]:
@@ -96,6 +98,51 @@ def test_grouping_is_independent_of_the_order_of_rows(
     first, second = run_both(dsn, lines, mixed)
     assert first == second
     assert first
+
+
+async def test_files_merged_by_department_and_as_a_whole_come_to_the_same(
+    db: SimpleDatabase, tmp_path: Path
+) -> None:
+    departments = ("01", "02", "03", "02", "2A")
+    rows = [
+        {"code_commune": f"{d}053", "id_parcelle": f"{d}053000AB00{n}", "code_type_local": kind}
+        for d in departments
+        for n, kind in ((10, "2"), (10, "3"), (11, "2"))
+    ]
+    path = tmp_path / "made.csv"
+    found = []
+    for ordered in (False, True):
+        path.write_bytes(geo_file(*(sorted(rows, key=lambda row: row["code_commune"]) if ordered else rows)))
+        for stretch in (0, 2):
+            found.append(await imported(db, path, stretch))
+    # The rows of 02 are there twice, so its flats are four.
+    assert len(found[0][0]) == 2 + 4 + 2 + 2
+    assert all(each == found[0] for each in found)
+
+
+async def imported(
+    db: SimpleDatabase, path: Path, stretch: int
+) -> tuple[list[dict[str, Any]], dict[str, int], int]:
+    """Sales, counts and number of files told of, in a database that holds no others."""
+    result: Any = None
+
+    async def nothing(*_: object) -> None:
+        """Neither rejections nor progress are of interest here."""
+
+    try:
+        async with db.plain_tx() as tx:
+            importer = Importer(tx, nothing, nothing, stretch)
+            await importer.open()
+            await importer.read(path)
+            result = (await sales_of(tx), importer.counts, len(importer.members))
+            raise Undo
+    except Undo:
+        return result  # type: ignore[no-any-return]
+
+
+async def sales_of(tx: Tx) -> list[dict[str, Any]]:
+    found = await tx.fetch("SELECT * FROM sale ORDER BY id")
+    return [{name: value for name, value in row.items() if not name.endswith("_at")} for row in found]
 
 
 async def test_the_real_sample_shuffled_is_the_real_sample(db: SimpleDatabase) -> None:

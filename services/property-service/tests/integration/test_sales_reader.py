@@ -39,18 +39,20 @@ def rows(found: list[tuple[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("path", "layout", "count"),
+    ("path", "layout", "count", "cents"),
     [
-        (GEO, "geo", 36),
-        (RAW, "raw", 33),
-        (DATA / "dvf_raw_2014_authentic_lines.txt", "raw", 3),
-        (DATA / "dvf_ain_2018.txt.gz", "raw", 10_000),
+        (GEO, "geo", 36, 12_293_795_60),
+        (RAW, "raw", 33, 3_237_353_00),
+        (DATA / "dvf_raw_2014_authentic_lines.txt", "raw", 3, 600_500_00),
+        (DATA / "dvf_ain_2018.txt.gz", "raw", 10_000, 1_753_958_686_06),
     ],
 )
-def test_every_row_of_the_real_files_is_taken(path: Path, layout: str, count: int, tmp_path: Path) -> None:
+def test_every_row_of_the_real_files_is_taken(
+    path: Path, layout: str, count: int, cents: int, tmp_path: Path
+) -> None:
     found = frames(path, tmp_path)
     assert found[0] == ("H", {"name": path.name, "layout": layout})
-    assert found[-1] == ("D", {"rows": count, "rejected": 0, "lines": count + 1})
+    assert found[-1] == ("D", {"rows": count, "rejected": 0, "lines": count + 1, "naive_cents": cents})
     assert len(rows(found)) == count
 
 
@@ -109,7 +111,8 @@ def test_an_archive_without_files_is_refused(tmp_path: Path) -> None:
         target.writestr("folder/", "")
         target.writestr("folder/b.csv", geo_file({}))
         target.writestr("__MACOSX/b.csv", b"\x00")
-    assert frames(archive.getvalue(), tmp_path)[-1] == ("D", {"rows": 1, "rejected": 0, "lines": 2})
+    kind, counts = frames(archive.getvalue(), tmp_path)[-1]
+    assert (kind, counts["rows"], counts["rejected"], counts["lines"]) == ("D", 1, 0, 2)
     empty = io.BytesIO()
     with zipfile.ZipFile(empty, "w") as target:
         target.writestr("folder/", "")
@@ -121,6 +124,46 @@ def test_rejections_are_counted_to_the_end_but_told_only_up_to_a_limit(tmp_path:
     found = frames((header + "broken\n" * (MAX_REJECTIONS + 500)).encode(), tmp_path)
     assert found[-1][1]["rejected"] == MAX_REJECTIONS + 500
     assert sum(len(payload) for kind, payload in found if kind == "J") == MAX_REJECTIONS
+
+
+def in_departments(*departments: str) -> bytes:
+    """A file with a sale in each of the departments, in this order."""
+    return geo_file(
+        *(
+            {"code_commune": f"{department}053", "id_parcelle": f"{department}053000AB{number:04}"}
+            for number, department in enumerate(departments)
+        )
+    )
+
+
+def kinds(data: bytes, tmp_path: Path, stretch: int) -> str:
+    (tmp_path / "made.csv").write_bytes(data)
+    out = io.BytesIO()
+    reader.main(str(tmp_path / "made.csv"), out, stretch)
+    out.seek(0)
+    found = ""
+    while head := out.read(HEADER.size):
+        kind, size = HEADER.unpack(head)
+        found += kind.decode()
+        out.seek(size, io.SEEK_CUR)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("departments", "stretch", "expected"),
+    [
+        (("01", "01", "02", "03"), 2, "HRCBRCMD"),
+        (("01", "02", "01", "02", "03"), 4, "HRCBRCMD"),
+        (("01", "01", "01"), 2, "HRCMD"),
+        (("01", "01", "02", "01"), 2, "HRCBU"),
+        (("01", "02", "03", "02"), 2, "HRCBU"),
+        (("01", "01", "02", "01"), 0, "HRCMD"),
+    ],
+)
+def test_ends_of_departments_are_told_unless_they_come_again(
+    departments: tuple[str, ...], stretch: int, expected: str, tmp_path: Path
+) -> None:
+    assert kinds(in_departments(*departments), tmp_path, stretch) == expected
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:

@@ -15,11 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from property_service.dvf.layouts import UnreadableFileError
-from property_service.dvf.reader import HEADER
+from property_service.dvf.reader import HEADER, STRETCH
 
-_AHEAD = 2
+#: Chunks that may wait while the database is at work; the reader waits then.
+_AHEAD = 4
 _PIPE = 1 << 20
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+
+
+class UnorderedFileError(Exception):
+    """Departments come again: the file is to be read as a whole."""
 
 
 class ReaderDiedError(RuntimeError):
@@ -30,7 +35,7 @@ class ReaderDiedError(RuntimeError):
 class Chunk:
     """A stretch of a file: COPY text, rejections ([line, code, reason, raw]) and counts so far.
 
-    The first chunk of each member has `head`, its last one `communes`.
+    The first chunk of each member has `head`. With `communes` the rows so far are complete mutations.
     """
 
     head: dict[str, Any] | None = None
@@ -40,13 +45,17 @@ class Chunk:
     communes: dict[str, Any] | None = None
 
 
+_ENDS = (UnreadableFileError, UnorderedFileError, ReaderDiedError)
+
+
 @asynccontextmanager
-async def read_file(path: Path) -> AsyncIterator[AsyncIterator[Chunk]]:
+async def read_file(path: Path, stretch: int = STRETCH) -> AsyncIterator[AsyncIterator[Chunk]]:
     """Run the reader on a file. It is killed, with all it started, when the block is left early.
 
-    Raises UnreadableFileError or ReaderDiedError while chunks are read.
+    While chunks are read it raises UnreadableFileError, ReaderDiedError or, unless `stretch` is 0,
+    UnorderedFileError.
     """
-    process = await _start(path)
+    process = await _start(path, stretch)
     queue: asyncio.Queue[Chunk | None] = asyncio.Queue(_AHEAD)
     assert process.stdout is not None
     pump = asyncio.create_task(_pump(process.stdout, queue))
@@ -54,7 +63,7 @@ async def read_file(path: Path) -> AsyncIterator[AsyncIterator[Chunk]]:
         yield _chunks(queue, pump)
     finally:
         pump.cancel()
-        with contextlib.suppress(asyncio.CancelledError, UnreadableFileError, ReaderDiedError):
+        with contextlib.suppress(asyncio.CancelledError, *_ENDS):
             await pump
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -62,7 +71,7 @@ async def read_file(path: Path) -> AsyncIterator[AsyncIterator[Chunk]]:
         await process.wait()
 
 
-async def _start(path: Path) -> asyncio.subprocess.Process:
+async def _start(path: Path, stretch: int) -> asyncio.subprocess.Process:
     # Only what Python needs to start: the child has no use for the service's secrets.
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return await asyncio.create_subprocess_exec(
@@ -70,6 +79,7 @@ async def _start(path: Path) -> asyncio.subprocess.Process:
         "-m",
         "property_service.dvf.reader",
         str(path),
+        str(stretch),
         stdout=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
         start_new_session=True,
@@ -91,7 +101,7 @@ async def _pump(stream: asyncio.StreamReader, queue: asyncio.Queue[Chunk | None]
             chunk.rejections.extend(json.loads(payload))
         elif kind == b"C":
             chunk.counts = json.loads(payload)
-        elif kind == b"M":
+        elif kind in (b"B", b"M"):
             chunk.communes = json.loads(payload)
         else:
             # The end, good or bad: the consumer is told, and learns from this task which of them.
@@ -99,7 +109,7 @@ async def _pump(stream: asyncio.StreamReader, queue: asyncio.Queue[Chunk | None]
             if kind != b"D":
                 raise _failure(kind, payload)
             return
-        if kind in (b"C", b"M"):
+        if kind in (b"C", b"B", b"M"):
             await queue.put(chunk)
             chunk = Chunk()
 
@@ -123,4 +133,6 @@ def _failure(kind: bytes, payload: bytes) -> Exception:
     if kind == b"E":
         error = json.loads(payload)
         return UnreadableFileError(error["code"], error["message"])
+    if kind == b"U":
+        return UnorderedFileError()
     return ReaderDiedError("the program that reads the file ended unexpectedly")

@@ -1,13 +1,18 @@
 """The program that reads files of sales, in a process of its own: requests are served meanwhile.
 
-`python -m property_service.dvf.reader <path>` takes a plain, gzip or zip file and writes frames to standard
-output: one letter, the payload's length as four bytes (big-endian), the payload. A zip has several members,
-each from an H to an M frame. Memory stays flat whatever the size of the file.
+`python -m property_service.dvf.reader <path> [stretch]` takes a plain, gzip or zip file and writes frames to
+standard output: one letter, the payload's length as four bytes (big-endian), the payload. A zip has several
+members, each from an H to an M frame. Memory stays flat whatever the size of the file.
+
+Files come in the order of departments, and no mutation lies in two: from time to time a B frame says that the
+rows so far can be merged, at the first end of a department after `stretch` rows. Should a department come
+again after all, the program says U and ends; with a stretch of 0 there are no B frames.
 
     H  JSON: name, layout of a member              R  COPY CSV for the staging table
     C  JSON: counts so far; ends a chunk           J  JSON: rejections as [line, code, reason, raw]
-    M  JSON: communes of the member; its end       E  JSON: code, message; the last frame
-    D  JSON: final counts; the last frame
+    M  JSON: communes of the member; its end       B  JSON: the same, of the member so far
+    D  JSON: final counts; the last frame          E  JSON: code, message; the last frame
+    U  JSON: nothing; the last frame
 """
 
 from __future__ import annotations
@@ -30,12 +35,18 @@ from property_service.dvf.values import CellError
 
 HEADER = struct.Struct(">cI")
 CHUNK = 50_000
+#: After so many rows the next end of a department is told.
+STRETCH = 100_000
 _PART = 8192
 _BUFFER = 1 << 18
 _LONGEST_LINE = 65_536
 _RAW_KEPT = 1000
 #: So many rejected rows are told one by one; more would say nothing new and fill the memory.
 MAX_REJECTIONS = 10_000
+
+
+class UnorderedError(Exception):
+    """A department came again after it was told complete."""
 
 
 class Emitter:
@@ -46,7 +57,7 @@ class Emitter:
         self._rows: list[str] = []
         self._rejections: list[tuple[int, str, str, str]] = []
         self._told = 0
-        self.counts = {"rows": 0, "rejected": 0, "lines": 0}
+        self.counts = {"rows": 0, "rejected": 0, "lines": 0, "naive_cents": 0}
 
     def frame(self, kind: bytes, payload: object) -> None:
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
@@ -117,39 +128,71 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
             yield raw.decode("cp1252", "replace").rstrip("\r\n")
 
 
-def read_member(name: str, stream: IO[bytes], emit: Emitter) -> None:
-    """Every row of one file to the emitter, as staging text or as a rejection."""
-    lines = _lines(stream)
-    try:
-        layout = find_layout(next(lines, ""))
-    except UnreadableFileError as error:
-        raise UnreadableFileError(error.code, f"{name}: {error}") from None
-    converter = Converter(layout)
-    emit.frame(b"H", {"name": name, "layout": layout.name})
-    number = 1
-    for number, line in enumerate(lines, start=2):
+class _Member:
+    """One file being read."""
+
+    def __init__(self, name: str, stream: IO[bytes], emit: Emitter, stretch: int) -> None:
+        self._lines = _lines(stream)
         try:
-            text = converter.copy_line(line)
-        except CellError as error:
-            emit.reject(number, error, line)
-        else:
-            if text is not None:
-                emit.row(text)
-        if number % CHUNK == 0:
-            emit.counts["lines"] += CHUNK
-            emit.end_chunk()
-    emit.counts["lines"] += number % CHUNK
-    emit.end_chunk()
-    emit.frame(b"M", converter.communes.as_json())
+            layout = find_layout(next(self._lines, ""))
+        except UnreadableFileError as error:
+            raise UnreadableFileError(error.code, f"{name}: {error}") from None
+        self._converter = Converter(layout)
+        self._emit = emit
+        self._stretch = stretch
+        self._department = ""
+        self._open: set[str] = set()
+        self._complete: set[str] = set()
+        self._since = 0
+        self._told = 0
+        emit.frame(b"H", {"name": name, "layout": layout.name})
+
+    def read(self) -> None:
+        """Every row to the emitter, as staging text or as a rejection."""
+        number = 1
+        for number, line in enumerate(self._lines, start=2):
+            try:
+                text = self._converter.copy_line(line)
+            except CellError as error:
+                self._emit.reject(number, error, line)
+            else:
+                if text is not None:
+                    if self._converter.department != self._department:
+                        self._change_department(number)
+                    self._since += 1
+                    self._emit.row(text)
+            if number % CHUNK == 0:
+                self._end_chunk(number)
+        self._end_chunk(number)
+        self._emit.frame(b"M", self._converter.communes.as_json())
+
+    def _change_department(self, line: int) -> None:
+        self._department = self._converter.department
+        if self._department in self._complete:
+            raise UnorderedError
+        if self._stretch and self._since >= self._stretch:
+            self._complete |= self._open
+            self._open.clear()
+            self._since = 0
+            self._end_chunk(line - 1)
+            self._emit.frame(b"B", self._converter.communes.as_json())
+        self._open.add(self._department)
+
+    def _end_chunk(self, line: int) -> None:
+        self._emit.counts["lines"] += line - self._told
+        self._told = line
+        self._emit.counts["naive_cents"] += self._converter.naive_cents
+        self._converter.naive_cents = 0
+        self._emit.end_chunk()
 
 
-def read(path: Path, emit: Emitter) -> None:
-    """All members of a file. Raises UnreadableFileError."""
+def read(path: Path, emit: Emitter, stretch: int = STRETCH) -> None:
+    """All members of a file. Raises UnreadableFileError or, unless `stretch` is 0, UnorderedError."""
     try:
         count = 0
         with members(path) as found:
             for count, (name, stream) in enumerate(found, start=1):  # noqa: B007  # told after the loop
-                read_member(name, stream, emit)
+                _Member(name, stream, emit, stretch).read()
     except FileNotFoundError:
         raise UnreadableFileError("file_gone", "the file is no longer there") from None
     except (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
@@ -158,12 +201,14 @@ def read(path: Path, emit: Emitter) -> None:
         raise UnreadableFileError("empty_file", "the archive holds no files")
 
 
-def main(path: str, out: BinaryIO) -> int:
+def main(path: str, out: BinaryIO, stretch: int = STRETCH) -> int:
     """Read one file and write its frames; the exit status is 1 when the file as a whole is unusable."""
     emit = Emitter(out)
     try:
-        read(Path(path), emit)
+        read(Path(path), emit, stretch)
         emit.frame(b"D", emit.counts)
+    except UnorderedError:
+        emit.frame(b"U", {})
     except UnreadableFileError as error:
         emit.frame(b"E", {"code": error.code, "message": str(error)})
         return 1
@@ -173,4 +218,4 @@ def main(path: str, out: BinaryIO) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.stdout.buffer))
+    sys.exit(main(sys.argv[1], sys.stdout.buffer, int(sys.argv[2]) if len(sys.argv) > 2 else STRETCH))

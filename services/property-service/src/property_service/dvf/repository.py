@@ -26,7 +26,9 @@ CREATE TEMPORARY TABLE dvf_row (
     is_fictitious boolean NOT NULL, street text COLLATE "C", street_key text COLLATE "C",
     postal text COLLATE "C", surface integer, rooms integer, land integer,
     latitude double precision, longitude double precision
-) ON COMMIT DROP"""
+) ON COMMIT DROP;
+CREATE TEMPORARY TABLE dvf_touched (address_key uuid NOT NULL, city_code text COLLATE "C" NOT NULL)
+ON COMMIT DROP"""
 
 # Communes of one deal belong together unless several of them have buildings: then they are several deals that
 # happen to have the same day and price. Communes with land alone follow the first commune with buildings.
@@ -34,13 +36,13 @@ _JOIN_COMMUNES = """
 WITH several AS (
     SELECT deal FROM dvf_row GROUP BY deal HAVING min(mutation) <> max(mutation)
 ), commune AS (
-    SELECT deal, mutation, min(parcel) AS parcel,
+    SELECT deal, mutation, min(parcel) AS parcel, min(city) AS city,
            max(CASE WHEN unit <> 0 THEN 2 WHEN kind = 3 OR lots <> '' THEN 1 ELSE 0 END) AS level
     FROM dvf_row JOIN several USING (deal) GROUP BY deal, mutation
 ), target AS (
     SELECT mutation, CASE WHEN level > 0 AND level = max(level) OVER deals THEN mutation
                           ELSE first_value(mutation) OVER deals END AS target
-    FROM commune WINDOW deals AS (PARTITION BY deal ORDER BY level DESC, parcel)
+    FROM commune WINDOW deals AS (PARTITION BY deal ORDER BY level DESC, parcel, city)
 )
 UPDATE dvf_row r SET mutation = t.target FROM target t
 WHERE r.mutation = t.mutation AND t.target <> t.mutation"""
@@ -53,7 +55,7 @@ CREATE TEMPORARY TABLE dvf_unit ON COMMIT DROP AS
 WITH picked AS (
     SELECT DISTINCT ON (mutation, unit) * FROM dvf_row
     ORDER BY mutation, unit, kind DESC, lots <> '' DESC, land DESC NULLS LAST, parcel, lots, number, suffix,
-             street, postal, latitude, longitude, part
+             street, surface, rooms, is_fictitious, postal, city, latitude, longitude
 ), alike AS (
     SELECT mutation, unit, max(times) AS times
     FROM (SELECT mutation, unit, count(*) AS times FROM dvf_row WHERE unit <> 0
@@ -72,12 +74,11 @@ WITH picked AS (
 ), numbered AS (
     SELECT s.*, g.land AS ground, coalesce(city.merged_into, s.city) AS city_code,
            row_number() OVER (PARTITION BY s.sold, s.parcel, s.lots, s.kind ORDER BY s.nature, s.cents,
-               s.surface DESC NULLS LAST, s.rooms DESC NULLS LAST, s.number, s.suffix, s.street, g.land
-           ) AS place
+               s.surface DESC NULLS LAST, s.rooms DESC NULLS LAST, s.number, s.suffix, s.street, g.land,
+               s.postal, s.city, s.latitude, s.longitude, s.is_fictitious, s.units) AS place
     FROM sold s LEFT JOIN ground g ON g.mutation = s.mutation JOIN city ON city.code = s.city
 ), keyed AS MATERIALIZED (
-    SELECT *,
-           durable_id('sale|' || sold || '|' || parcel || '|' || lots || '|' || kind || '|' || place) AS id,
+    SELECT *, sale_id(parcel, sold || '|' || parcel || '|' || lots || '|' || kind || '|' || place) AS id,
            durable_id(CASE WHEN number IS NULL OR street_key IS NULL THEN 'parcel|' || parcel
                            ELSE city_code || '|' || number || coalesce(suffix, '') || '|' || street_key END
                       || CASE WHEN kind = 2 THEN '|' || lots ELSE '' END) AS address_key,
@@ -137,9 +138,9 @@ WITH merged AS (
     ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = {value}" for name, value in _VALUES.items())},
         source = excluded.source, updated_at = now()
         WHERE ({", ".join(f"s.{name}" for name in _FACTS)}) IS DISTINCT FROM ({", ".join(_VALUES.values())})
-    RETURNING address_key, (xmax = 0) AS is_new
+    RETURNING address_key, city_code, (xmax = 0) AS is_new
 ), touched AS (
-    INSERT INTO dvf_touched SELECT DISTINCT address_key FROM merged
+    INSERT INTO dvf_touched SELECT address_key, city_code FROM merged
 )
 SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new) AS changed FROM merged"""
 
@@ -149,16 +150,18 @@ UPDATE sale s SET is_latest = r.is_latest FROM (
     SELECT id, row_number() OVER (PARTITION BY address_key ORDER BY sale_date DESC,
                                   coalesce(price_cents, mutation_price_cents) DESC NULLS LAST, id) = 1
                AS is_latest
-    FROM sale JOIN (SELECT address_key FROM sale JOIN dvf_touched USING (address_key)
-                    GROUP BY address_key HAVING count(*) > 1) sold_again USING (address_key)) r
+    FROM sale JOIN (
+        SELECT address_key, city_code FROM sale
+        JOIN (SELECT DISTINCT address_key, city_code FROM dvf_touched) t USING (address_key, city_code)
+        GROUP BY address_key, city_code HAVING count(*) > 1) sold_again USING (address_key, city_code)) r
 WHERE r.id = s.id AND s.is_latest <> r.is_latest"""
 
+# A mutation is told by the unit whose id it bears.
 _COUNTS = """
-SELECT (SELECT count(*) FROM dvf_unit) AS units,
-       (SELECT count(*) FROM dvf_unit WHERE property_type IN ('house', 'apartment')) AS dwellings,
-       count(*) AS mutations, coalesce(sum(cents), 0)::bigint AS total_cents,
-       coalesce(sum(cents * rows), 0)::bigint AS naive_cents
-FROM (SELECT mutation, min(cents) AS cents, count(*) AS rows FROM dvf_row GROUP BY mutation) m"""
+SELECT count(*) AS units, count(*) FILTER (WHERE property_type IN ('house', 'apartment')) AS dwellings,
+       count(*) FILTER (WHERE id = mutation_id) AS mutations,
+       coalesce(sum(mutation_price_cents) FILTER (WHERE id = mutation_id), 0)::bigint AS total_cents
+FROM dvf_unit"""
 
 
 async def try_lock(tx: Tx) -> bool:
@@ -182,27 +185,32 @@ async def stage(tx: Tx, parts: Sequence[bytes]) -> None:
 
 
 async def merge(tx: Tx, source: str) -> dict[str, int]:
-    """The staged rows of one file into the sales; empties the stage. The communes must be known.
+    """The staged rows into the sales; empties the stage. Mutations must be complete, communes known.
 
-    Counts: mutations, units, dwellings, new, changed, unchanged, total_cents (each mutation once) and
-    naive_cents (each row).
+    Counts: mutations, units, dwellings, new, changed, unchanged, total_cents (each mutation once).
     """
     await tx.execute("ANALYZE dvf_row (deal, mutation, unit, part)")
     # Temporary tables have few statistics; a nested loop over them, chosen by mistake, would take hours.
     await tx.execute("SET LOCAL enable_nestloop = off")
     await tx.execute(_JOIN_COMMUNES)
     await tx.execute(_UNITS.replace("$1", str(NOMINAL_CENTS)).replace("$2", str(SYMBOLIC_CENTS)))
-    await tx.execute("CREATE TEMPORARY TABLE dvf_touched (address_key uuid NOT NULL) ON COMMIT DROP")
     await tx.execute("SET LOCAL enable_nestloop = on")
     counts = dict(_known(await tx.fetchrow(_COUNTS)))
     counts |= dict(_known(await tx.fetchrow(_MERGE, source)))
     counts["unchanged"] = counts["units"] - counts["new"] - counts["changed"]
-    await tx.execute("ANALYZE dvf_touched")
-    await tx.execute(_LATEST)
-    await tx.execute("DROP TABLE dvf_unit, dvf_touched; TRUNCATE dvf_row")
-    if counts["new"] >= _MANY_ROWS:
-        await tx.execute("SELECT refresh_sale_statistics()")
+    await tx.execute("DROP TABLE dvf_unit; TRUNCATE dvf_row")
     return counts
+
+
+async def mark_latest(tx: Tx) -> None:
+    """Set right which sales of the addresses merged so far are the latest; once after a file's merges."""
+    touched = await tx.fetchval("SELECT count(*) FROM dvf_touched")
+    if touched >= _MANY_ROWS:
+        await tx.execute("SELECT refresh_sale_statistics()")
+    if touched:
+        await tx.execute("ANALYZE dvf_touched")
+        await tx.execute(_LATEST)
+        await tx.execute("TRUNCATE dvf_touched")
 
 
 def _known(row: Any) -> Mapping[str, int]:

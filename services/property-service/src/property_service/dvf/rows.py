@@ -28,7 +28,7 @@ from property_service.dvf.values import (
     postal_code,
     whole,
 )
-from property_service.places.departments import department_of
+from property_service.places.departments import CODE, department_of
 from property_service.places.names import plain
 
 COLUMNS = (
@@ -95,6 +95,10 @@ class Converter:
         self._layout = layout
         self._convert = self._geo if layout.name == "geo" else self._raw
         self.communes = Communes()
+        #: Sum of the prices of all rows, in cents: what counting a mutation once a row would give.
+        self.naive_cents = 0
+        #: Of the row converted last.
+        self.department = ""
 
     def copy_line(self, line: str) -> str | None:
         """Staging text of a line, None for an empty one. Raises CellError."""
@@ -117,7 +121,7 @@ class Converter:
         postal = postal_code(postal)
         self.communes.note(code, name, postal, former, former_name)
         return _line(
-            _deal(sold, kind_of_sale, disposition, value, place), code, former_parcel or parcel_id,
+            self._deal(sold, kind_of_sale, disposition, value, place), code, former_parcel or parcel_id,
             _lots(lot1, lot2, lot3, lot4, lot5), kind, _address(number, suffix, street_name("", street)),
             postal, surface, rooms, (culture, special, land), land, latitude, longitude,
         )  # fmt: skip
@@ -130,21 +134,29 @@ class Converter:
         postal = postal_code(postal)
         self.communes.note(code, name, postal)
         return _line(
-            _deal(sold, kind_of_sale, disposition, value, code), code, parcel(code, prefix, section, plan),
-            _lots(lot1, lot2, lot3, lot4, lot5), kind,
+            self._deal(sold, kind_of_sale, disposition, value, code), code,
+            parcel(code, prefix, section, plan), _lots(lot1, lot2, lot3, lot4, lot5), kind,
             _address(number, suffix, street_name(street_kind, street)), postal, surface, rooms,
             (culture, special, land), land, "", "",
         )  # fmt: skip
 
+    def _deal(self, *facts: str) -> str:
+        text, price, self.department = _deal(*facts)
+        self.naive_cents += price
+        return text
+
 
 @lru_cache(maxsize=4096)
-def _deal(sold: str, kind_of_sale: str, disposition: str, value: str, place: str) -> str:
-    """deal, mutation, sold, nature and cents: rows of a mutation mostly follow each other."""
+def _deal(sold: str, kind_of_sale: str, disposition: str, value: str, place: str) -> tuple[str, int, str]:
+    """deal, mutation, sold, nature and cents as text, cents, department. Rows of a mutation mostly follow
+    each other, so this is mostly cached.
+    """
     day, kind, price = iso_date(sold), nature(kind_of_sale), cents(value)
     # Where no real price tells deals apart, communes do.
     shared = "" if price and int(price) > NOMINAL_CENTS else place
-    deal = (department_of(place), day, kind, whole(disposition), price, shared)
-    return f"{hash(deal)},{hash((deal, place))},{day},{kind},{price}"
+    department = department_of(place)
+    deal = (department, day, kind, whole(disposition), price, shared)
+    return f"{hash(deal)},{hash((deal, place))},{day},{kind},{price}", int(price or 0), department
 
 
 def _lots(first: str, *others: str) -> str:
@@ -163,8 +175,14 @@ def _address(number: str, suffix: str, street: str) -> str:
     return f"{value},{plain(suffix) if suffix else ''},f,{street},{street_key(street)}"
 
 
+@lru_cache(maxsize=65_536)
+def _is_code(text: str) -> bool:
+    return CODE.match(text) is not None
+
+
 def _parcel(text: str) -> str:
-    if text.isalnum() and text.isascii() and len(text) <= LONGEST_PARCEL:
+    # A parcel begins with the code of its commune at the time; ids of sales do too.
+    if text.isalnum() and text.isascii() and len(text) <= LONGEST_PARCEL and _is_code(text[:5]):
         return text
     raise CellError("no_parcel", f"{text!r} is no cadastral parcel")
 
