@@ -56,6 +56,8 @@ def _mail(
 ) -> Content:
     """One language of a mail: `html` and `text` are its middle."""
     opening = _GREETING[language] if greets else ""
+    body = f"<p>{opening}</p>\n{html}" if opening else html
+    lines = f"{opening}\n\n{text}" if opening else text
     if button:
         body += "\n" + _BUTTON.substitute(label=button)
         lines += _BUTTON_TEXT.substitute(label=button, colon=_COLON[language])
