@@ -110,9 +110,8 @@ class Site:
         return sorted(found, key=lambda d: d.id, reverse=True)
 
     def clear(self) -> None:
-        """No codes, no faults, no counts, nobody logged in."""
+        """No codes, no faults, no counts; who is logged in stays so."""
         self.discounts.clear()
-        self.sessions.clear()
         self.hits.clear()
         self.faults = Faults()
         self.logins = 0

@@ -79,6 +79,7 @@ class Stage:
     def reset(self) -> None:
         """As at the start: nobody is logged in, no codes, no faults."""
         self.site.clear()
+        self.site.sessions.clear()
         self.kept.files.clear()
 
 

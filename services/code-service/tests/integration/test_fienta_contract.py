@@ -71,7 +71,7 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
     if request.param == "memory":
         return InMemory()
     stage: Stage = request.getfixturevalue("stage")
-    stage.reset()
+    stage.site.clear()
     return InBrowser(stage)
 
 
