@@ -11,7 +11,7 @@ from shared.database import SimpleDatabase
 from shared.testing import TokenMint
 from shared.testing.clients import service_client
 
-from .test_messages import Mailbox
+from .messages_kit import Mailbox
 
 KEY = {"X-Service-Key": "key-of-property"}
 
