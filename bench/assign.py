@@ -69,7 +69,7 @@ KINDS = ["house", "apartment"]
 BEFORE = 240
 # What assign_sales tells the planner; and statements that write have no parallel workers.
 _AS_ASSIGNED = """SET LOCAL jit = off; SET LOCAL enable_nestloop = off;
-    SET LOCAL max_parallel_workers_per_gather = 0"""
+    SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL max_parallel_workers_per_gather = 0"""
 _CITIES = """INSERT INTO city (code, name, search_key, department, source)
     SELECT c.code, 'Commune ' || n, '|COMMUNE ' || n, left(c.code, 2), 'laposte'
     FROM generate_series(1, $1::int) AS n CROSS JOIN LATERAL (SELECT lpad(n::text, 5, '0') AS code) c"""
