@@ -23,7 +23,7 @@ class Settings(CommonConfig):
     job_retry_delay_hours: float = Field(default=1.0, gt=0)
     daily_hour: int = Field(default=9, ge=0, le=23)
     """Local hour of the client from which the day's work is done."""
-    cto_email: str = ""
+    cto_email: str = Field(default="", pattern=r"^$|^[^@\s]+@[^@\s]+$")
     """Gets the alerts of tenants that named nobody."""
 
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
