@@ -13,6 +13,9 @@ beside another pool, with an index made for its way of choosing, until the pool 
 - ours, each alone: a statement and a commit for each caller.
 Then the first three while another session keeps a snapshot open, as backups and reports do: entries of codes
 that are gone cannot be cleaned away then, and whoever begins at the head of the index walks past all of them.
+
+In a quiet database the ratio to plain with a good plan is bounded by what ours writes beside the code: of 57 us
+a code in Postgres (64 callers a statement), 20 go to its two events on their way out and 10 to its history.
 """
 
 # ruff: noqa: E402  # run as a program, it prepares the environment before the rest can be imported
@@ -251,7 +254,8 @@ async def open_snapshot(dsn: str) -> AsyncIterator[None]:
     session = await asyncpg.connect(dsn)
     try:
         async with session.transaction(isolation="repeatable_read", readonly=True):
-            await session.fetchval("SELECT count(*) FROM code.code")
+            # No table is locked by it.
+            await session.fetchval("SELECT now()")
             yield
     finally:
         await session.close()
