@@ -12,7 +12,7 @@ beside another pool, with an index made for its way of choosing, until the pool 
 - plain, whole: that with the history and the events that ours writes;
 - ours, each alone: a statement and a commit for each caller.
 Then the first three while another session keeps a snapshot open, as backups and reports do: entries of codes
-that are gone cannot be cleaned away then, and whoever begins at the head of the index walks past all of them.
+that are gone cannot be cleaned away then, and who begins at the head of the index walks past all of them.
 
 In a quiet database the ratio to plain with a good plan is bounded by what ours writes beside the code: of 57 us
 a code in Postgres (64 callers a statement), 20 go to its two events on their way out and 10 to its history.
