@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import zipfile
 from typing import Any
+from uuid import UUID
 
 import pytest
+
+from property_service.dvf import repository
 
 from .sales_kit import AIN_2018, AIN_2020, DATA, GEO, RAW, Archive, geo_file
 
@@ -274,6 +278,23 @@ async def test_uploads_leave_no_files_behind(archive: Archive) -> None:
     await archive.bring(b"this is no such file")
     folder = archive.app.state.runtime.config.data_dir / "open-data"
     assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+async def test_an_import_waits_for_the_one_before_and_can_be_cancelled_meanwhile(archive: Archive) -> None:
+    jobs = archive.app.state.runtime.jobs
+    async with archive.db.plain_tx() as other:
+        assert await repository.try_lock(other)
+        accepted = (await archive.post("properties", GEO)).json()["data"]
+        path = f"/api/properties/imports/{accepted['import_id']}"
+        running = asyncio.create_task(jobs.run_due())
+        while (await archive.get(path))["status"] != "running":
+            await asyncio.sleep(0.01)
+        async with archive.db.tenant_tx(archive.tenant) as tx:
+            await jobs.cancel(tx, archive.tenant, UUID(accepted["job_id"]))
+        await jobs.watch_cancels()
+        await running
+    assert (await archive.get(path))["status"] == "cancelled"
+    assert await archive.sales() == []
 
 
 async def test_only_admins_import_and_only_of_tenants_that_may(archive: Archive) -> None:

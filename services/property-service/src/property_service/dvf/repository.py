@@ -53,9 +53,11 @@ WHERE r.mutation = t.mutation AND t.target <> t.mutation"""
 _UNITS = """
 CREATE TEMPORARY TABLE dvf_unit ON COMMIT DROP AS
 WITH picked AS (
-    SELECT DISTINCT ON (mutation, unit) * FROM dvf_row
-    ORDER BY mutation, unit, kind DESC, lots <> '' DESC, land DESC NULLS LAST, parcel, lots, number, suffix,
-             street, surface, rooms, is_fictitious, postal, city, latitude, longitude
+    SELECT DISTINCT ON (mutation, unit = 0, unit) * FROM dvf_row
+    ORDER BY mutation, unit = 0, unit, kind DESC, lots <> '' DESC, land DESC NULLS LAST, parcel, lots, number,
+             suffix, street, surface, rooms, is_fictitious, postal, city, latitude, longitude
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY mutation ORDER BY unit = 0, unit) AS rank FROM picked
 ), alike AS (
     SELECT mutation, unit, max(times) AS times
     FROM (SELECT mutation, unit, count(*) AS times FROM dvf_row WHERE unit <> 0
@@ -65,12 +67,13 @@ WITH picked AS (
     SELECT mutation, least(sum(land), 2000000000)::integer AS land
     FROM (SELECT mutation, max(land) AS land FROM dvf_row WHERE land > 0 GROUP BY mutation, part) parts
     GROUP BY mutation
+), counted AS (
+    SELECT r.*, coalesce(a.times, 1) AS times,
+           (sum(coalesce(a.times, 1)) OVER (PARTITION BY r.mutation))::integer AS units
+    FROM ranked r LEFT JOIN alike a ON a.mutation = r.mutation AND a.unit = r.unit
+    WHERE r.unit <> 0 OR r.rank = 1
 ), sold AS (
-    SELECT p.*, count(*) OVER (PARTITION BY p.mutation) AS units
-    FROM (SELECT *, max(abs(sign(unit))) OVER (PARTITION BY mutation) AS has_units FROM picked) p
-    LEFT JOIN alike a ON a.mutation = p.mutation AND a.unit = p.unit
-    CROSS JOIN generate_series(1, coalesce(a.times, 1))
-    WHERE p.unit <> 0 OR p.has_units = 0
+    SELECT *, generate_series(1, times) FROM counted
 ), numbered AS (
     SELECT s.*, g.land AS ground, coalesce(city.merged_into, s.city) AS city_code,
            row_number() OVER (PARTITION BY s.sold, s.parcel, s.lots, s.kind ORDER BY s.nature, s.cents,
