@@ -14,8 +14,8 @@ beside another pool, with an index made for its way of choosing, until the pool 
 Then the first three while another session keeps a snapshot open, as backups and reports do: entries of codes
 that are gone cannot be cleaned away then, and who begins at the head of the index walks past all of them.
 
-In a quiet database the ratio to plain with a good plan is bounded by what ours writes beside the code: of 57 us
-a code in Postgres (64 callers a statement), 20 go to its two events on their way out and 10 to its history.
+In a quiet database the ratio to plain with a good plan is bounded by what ours writes beside the code: of 57
+us a code in Postgres (64 callers a statement), 20 go to its two events and 10 to its history.
 """
 
 # ruff: noqa: E402  # run as a program, it prepares the environment before the rest can be imported
