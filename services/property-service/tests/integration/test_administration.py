@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from property_service.admin.trial_mails import TITLES
+from property_service.admin import trial_mails
+from property_service.admin.schemas import Component, TemplateType
 
 from .reports_kit import Agency
 
@@ -85,26 +86,35 @@ async def test_each_client_sees_jobs_by_the_same_words(agency: Agency) -> None:
     assert [(one["job_id"], one["status"]) for one in detail["recent_jobs"]] == [(job["job_id"], "failed")]
 
 
-@pytest.mark.parametrize(
-    ("template_type", "template"),
-    [
-        ("config", "mail_test"),
-        ("welcome", "welcome"),
-        ("notification", "client_notification"),
-        ("monthly", "monthly_notice"),
-        ("insufficient", "insufficient_addresses"),
-        ("error", "error_alert"),
-    ],
-)
-async def test_each_template_can_be_tried(agency: Agency, template_type: Any, template: str) -> None:
-    body = {"recipient": "me@example.com", "template_type": template_type}
+TEMPLATES: dict[TemplateType, str] = {
+    "config": "mail_test",
+    "welcome": "welcome",
+    "notification": "client_notification",
+    "monthly": "monthly_notice",
+    "insufficient": "insufficient_addresses",
+    "error": "error_alert",
+}
+
+
+async def test_each_template_can_be_tried(agency: Agency) -> None:
+    server = Component(status="ok", message="it takes mails"), True
+    async with agency.db.tenant_tx(agency.tenant) as tx:
+        for template_type in TEMPLATES:
+            sent = await trial_mails.send(tx, agency.rt, template_type, "me@example.com", server)
+            assert sent.results.model_dump() == {"smtp_config": True, "connection": True, "send_test": True}
+            assert sent.message == f"{trial_mails.TITLES[template_type]} email sent to me@example.com"
+    mails = await agency.mails()
+    assert [mail["template"] for mail in mails] == [f"property.{name}" for name in TEMPLATES.values()]
+    assert {mail["recipient"]["email"] for mail in mails} == {"me@example.com"}
+
+
+async def test_a_mail_server_that_nobody_could_ask_is_told(agency: Agency) -> None:
+    body = {"recipient": "me@example.com", "template_type": "monthly"}
     answer = await agency.data("POST", "/admin/test-email", body)
-    [mail] = await agency.mails()
-    assert (mail["template"], mail["recipient"]["email"]) == (f"property.{template}", "me@example.com")
-    # the truth about a mail server that nobody could ask
     assert answer["success"] is False
     assert answer["results"] == {"smtp_config": False, "connection": False, "send_test": False}
-    assert answer["message"].startswith(f"{TITLES[template_type]} email to me@example.com waits")
+    assert answer["message"].startswith("Monthly notification email to me@example.com waits")
+    assert len(await agency.mails("monthly_notice")) == 1
 
 
 @pytest.mark.parametrize("body", [{"recipient": "me"}, {"recipient": "me@example.com", "template_type": "x"}])

@@ -96,30 +96,35 @@ async def run_day(
     rt: Runtime, tenant_id: UUID, day: date | None = None, progress: Progress | None = None
 ) -> DayReport:
     """Do a tenant's work of `day`; without one, all that is due by now where each client is."""
-    async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
-        zones = await repository.time_zones(tx, tenant_id)
-    hour = settings_of(rt).daily_hour
-    rounds = rounds_of(day) if day else rounds_now(zones, rt.clock.now(), hour)
     report = DayReport()
-    for one in rounds:
-        await _run_round(rt, tenant_id, one, report, progress)
+    plan = await _plan(rt, tenant_id, day)
+    for number, (one, client_id) in enumerate(plan):
+        if progress:
+            await progress(number, len(plan))
+        await _turn(rt, tenant_id, client_id, one, report)
     async with rt.db.tenant_tx(tenant_id) as tx:
         due = await jobs.hurry(tx, tenant_id, processing.PROCESS, rt.clock.now(), also_not_due=False)
     report.retried = len(due)
     return report
 
 
-async def _run_round(
-    rt: Runtime, tenant_id: UUID, one: Round, report: DayReport, progress: Progress | None
-) -> None:
+async def _plan(rt: Runtime, tenant_id: UUID, day: date | None) -> list[tuple[Round, UUID]]:
+    """Whose turn it is; that it was not taken meanwhile shows when it is taken."""
+    waiting: list[tuple[Round, UUID]] = []
     async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
-        due = await clients.due_on(tx, one.due_on)
-        taken = await repository.taken(tx, tenant_id, period_of(one.due_on), one.kind)
-    waiting = [row["client_id"] for row in due if row["client_id"] not in taken and one.concerns(row)]
-    for number, client_id in enumerate(waiting):
-        if progress:
-            await progress(number, len(waiting))
-        await _turn(rt, tenant_id, client_id, one, report)
+        for one in await _rounds(tx, rt, day):
+            due = await clients.due_on(tx, one.due_on)
+            taken = await repository.taken(tx, tenant_id, period_of(one.due_on), one.kind) if due else set()
+            ids = (client["client_id"] for client in due if one.concerns(client))
+            waiting += [(one, client_id) for client_id in ids if client_id not in taken]
+    return waiting
+
+
+async def _rounds(tx: Tx, rt: Runtime, day: date | None) -> list[Round]:
+    if day is not None:
+        return rounds_of(day)
+    zones = await repository.time_zones(tx, tx.tenant)
+    return rounds_now(zones, rt.clock.now(), settings_of(rt).daily_hour)
 
 
 async def _turn(rt: Runtime, tenant_id: UUID, client_id: UUID, one: Round, report: DayReport) -> None:
