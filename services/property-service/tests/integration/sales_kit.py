@@ -88,7 +88,10 @@ class Archive:
         answer = await self.post(what, *files)
         assert answer.status_code == 202, answer.text
         await self.app.state.runtime.jobs.run_due()
-        return await self.get(f"/api/properties/imports/{answer.json()['data']['import_id']}")
+        found: dict[str, Any] = await self.get(
+            f"/api/properties/imports/{answer.json()['data']['import_id']}"
+        )
+        return found
 
     async def get(self, path: str, **params: Any) -> Any:
         answer = await self.http.get(path, params=params, headers=self.headers())
