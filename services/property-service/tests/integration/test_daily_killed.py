@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from shared.database.roles import runtime_dsn
@@ -110,12 +111,31 @@ async def crowd(agency: Agency) -> Agency:
 
 TURNS = "SELECT count(*) AS number FROM client_turn"
 RUNS = "SELECT count(*) AS number FROM client_run"
+#: Held by the test, so that a process stops in the middle: the turn of one client, or ten clients themselves.
+IN_THE_DAY = """INSERT INTO property.client_turn (tenant_id, client_id, period, kind, due_on, created_at)
+    SELECT tenant_id, id, '2027-03-01', 'report', '2027-03-15', now() FROM property.client
+    WHERE tenant_id = $1 AND send_day = 15 ORDER BY id OFFSET 10 LIMIT 1"""
+IN_THE_REPORTS = """SELECT id FROM property.client WHERE tenant_id = $1 AND send_day = 15
+    ORDER BY id DESC LIMIT 10 FOR UPDATE"""
+
+
+@asynccontextmanager
+async def held(agency: Agency, sql: str) -> AsyncIterator[None]:
+    connection = await asyncpg.connect(agency.dsn)
+    change = connection.transaction()
+    await change.start()
+    try:
+        await connection.execute(sql, agency.tenant)
+        yield
+    finally:
+        await change.rollback()
+        await connection.close()
 
 
 async def test_a_command_that_is_killed_goes_on_where_it_was(crowd: Agency, tmp_path: Path) -> None:
-    with process(crowd, tmp_path, "daily", "--date", DAY) as running:
-        done = await kill_when(crowd, running, TURNS, 5)
-    assert 5 <= done < CLIENTS
+    async with held(crowd, IN_THE_DAY):
+        with process(crowd, tmp_path, "daily", "--date", DAY) as running:
+            assert await kill_when(crowd, running, TURNS, CLIENTS // 2 + 10) == CLIENTS // 2 + 10
     with process(crowd, tmp_path, "daily", "--date", DAY) as running:
         assert await asyncio.to_thread(running.wait) == 0
     assert await count(crowd, TURNS) == CLIENTS
@@ -127,12 +147,12 @@ async def test_a_service_that_is_killed_serves_and_mails_everybody_once(
 ) -> None:
     async with mailbox(open_database) as asked:
         await crowd.data("POST", f"/api/run-daily?date={DAY}")
-        with process(crowd, tmp_path, "--role", "worker") as running:
-            in_notices = await kill_when(crowd, running, TURNS, 5)
-        with process(crowd, tmp_path, "--role", "worker") as running:
-            in_reports = await kill_when(crowd, running, RUNS, 5)
-        assert in_notices < CLIENTS
-        assert in_reports < CLIENTS // 2
+        async with held(crowd, IN_THE_DAY):
+            with process(crowd, tmp_path, "--role", "worker") as running:
+                await kill_when(crowd, running, TURNS, CLIENTS // 2 + 10)
+        async with held(crowd, IN_THE_REPORTS):
+            with process(crowd, tmp_path, "--role", "worker") as running:
+                assert await kill_when(crowd, running, RUNS, 12) < CLIENTS // 2
         with process(crowd, tmp_path, "--role", "worker"):
             for _ in range(_LOOKS):
                 if await count(crowd, RUNS) == CLIENTS // 2 and len(asked) >= CLIENTS:
