@@ -35,7 +35,8 @@ COLUMNS = (
     "created_at",
     "metadata",
 )
-_PAGE = 2000
+#: Small enough that requests that come meanwhile hardly wait.
+_PAGE = 500
 _WRITER = "code_service.exchange.xlsx_writer"
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 Rows = list[list[str]]

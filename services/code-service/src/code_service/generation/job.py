@@ -17,7 +17,8 @@ from code_service.generation.service import GENERATE
 from shared.errors import PermanentError
 from shared.jobs import JobContext, job
 
-_CHUNK = 20_000
+#: Small enough that requests that come meanwhile hardly wait.
+_CHUNK = 5_000
 #: When so many of the drawn codes exist already, the pattern is used up far enough for guessing to succeed.
 _MAX_COLLISIONS = 0.2
 _TOO_FEW_TO_JUDGE = 50
