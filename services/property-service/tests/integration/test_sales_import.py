@@ -208,15 +208,27 @@ async def test_an_address_sold_again_is_shown_by_its_latest_sale(archive: Archiv
     assert all(row["is_latest"] for row in shown if not row["address_raw"].startswith("12"))
 
 
+async def test_of_two_sales_of_an_address_on_one_day_the_dearer_is_shown(archive: Archive) -> None:
+    await archive.bring(geo_file({"valeur_fonciere": "90000"}, {}, {"valeur_fonciere": "120000"}))
+    assert sorted((sale["price_cents"], sale["is_latest"]) for sale in await archive.sales()) == [
+        (9_000_000, False),
+        (12_000_000, False),
+        (15_000_000, True),
+    ]
+
+
 async def test_a_former_commune_s_sales_are_those_of_today_s(archive: Archive) -> None:
-    await archive.bring(geo_file({"code_commune": "01091", "id_parcelle": "010910000A0001"}))
+    name = "Châtillon-en-Michaille"
+    await archive.bring(
+        geo_file({"code_commune": "01091", "nom_commune": name, "id_parcelle": "010910000A0001"})
+    )
     await archive.bring(
         geo_file(
             {
                 "code_commune": "01033",
                 "nom_commune": "Valserhône",
                 "ancien_code_commune": "01091",
-                "ancien_nom_commune": "Châtillon-en-Michaille",
+                "ancien_nom_commune": name,
                 "id_parcelle": "010330910A0001",
                 "ancien_id_parcelle": "010910000A0001",
             }
@@ -224,6 +236,8 @@ async def test_a_former_commune_s_sales_are_those_of_today_s(archive: Archive) -
     )
     (sale,) = await archive.sales()
     assert (sale["city_code"], sale["parcel"]) == ("01033", "010910000A0001")
+    (found,) = await archive.get("/api/cities", q="châtillon")
+    assert found["insee_code"] == "01033"
 
 
 async def test_rejected_rows_are_reported_with_line_and_reason_and_the_rest_is_taken(

@@ -113,6 +113,8 @@ async def test_nothing_is_asked_of_a_fresh_city_and_nothing_is_sent_twice(
 async def test_a_city_with_too_few_sales_is_asked_for_again_but_not_at_once(
     city: City, mirror: Mirror
 ) -> None:
+    # Sales outside the window are no help, however many.
+    await city.archive.bring(geo_file(*(sold(number, year=2016) for number in range(100, 160))))
     mirror.files[2019, "01053"] = geo_file(*(sold(number) for number in range(1, 11)))
     assert (await city.refresh()).new == 10
     assert (await city.refresh()).reason == "fresh"

@@ -168,10 +168,18 @@ async def merge_former(tx: Tx, merged: Mapping[str, str]) -> None:
         list(merged),
         list(merged.values()),
     )
+    former = [row["code"] for row in moved]
+    await tx.execute(
+        """UPDATE city today SET search_key = today.search_key || c.names
+           FROM (SELECT merged_into, string_agg(search_key, '' ORDER BY code) AS names
+                 FROM city WHERE code = ANY ($1) GROUP BY merged_into) c
+           WHERE today.code = c.merged_into AND position(c.names IN today.search_key) = 0""",
+        former,
+    )
     await tx.execute(
         """UPDATE sale s SET city_code = c.merged_into, updated_at = now() FROM city c
            WHERE c.code = ANY ($1) AND s.city_code = c.code""",
-        [row["code"] for row in moved],
+        former,
     )
 
 
