@@ -29,6 +29,8 @@ NO_BROKER = (
     "tests marked `rabbitmq` will be skipped, every bus test still runs on Postgres."
 )
 CHROMIUM = "/usr/bin/chromium"
+_NOTHING_FOUND = 5
+_MOST_WORKERS = 4
 NO_BROWSER = "Chromium: not available ({path} is not there); tests marked `chromium` will be skipped."
 
 
@@ -193,11 +195,33 @@ def _clear(folder: Path) -> None:
 
 
 def _pytest(options: argparse.Namespace, extra: list[str], settings: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "pytest", *["-v"] * options.verbose]
-    if options.tier != "all":
-        command += ["-m", options.tier]
+    """Run the tiers asked for; 0 when every test that was found has passed."""
+    results = []
+    for arguments in _runs(options.tier, extra):
+        results.append(_one_run([*["-v"] * options.verbose, *arguments, *extra], settings))
+        if results[-1] not in (0, 1, _NOTHING_FOUND):
+            return results[-1]
+    if all(result == _NOTHING_FOUND for result in results):
+        return _NOTHING_FOUND
+    return max(result for result in results if result != _NOTHING_FOUND)
+
+
+def _runs(tier: str, extra: list[str]) -> list[list[str]]:
+    """pytest's arguments, run by run: whole systems are tried one at a time, the rest on all processors."""
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    is_serial = workers == 1 or any(word.startswith(("-n", "--pdb", "--numprocesses")) for word in extra)
+    side_by_side = [] if is_serial else ["-n", str(workers), "--dist", "loadfile"]
+    if tier == "all":
+        return [["-m", "not e2e", *side_by_side], ["-m", "e2e"]]
+    return [["-m", tier, *([] if tier == "e2e" else side_by_side)]]
+
+
+def _one_run(arguments: list[str], settings: dict[str, str]) -> int:
     process = subprocess.Popen(
-        [*command, *extra], cwd=ROOT, env=os.environ | settings, preexec_fn=end_with_parent()
+        [sys.executable, "-m", "pytest", *arguments],
+        cwd=ROOT,
+        env=os.environ | settings,
+        preexec_fn=end_with_parent(),
     )
     try:
         return process.wait()

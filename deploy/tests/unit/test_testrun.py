@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from deploy.local.testrun import Servers, _missing
+from deploy.local.testrun import Servers, _missing, _runs
 
 EVERYTHING = {"TEST_AMQP_URL": "amqp://localhost/", "FIENTA_CHROMIUM": "/usr/bin/chromium"}
 
@@ -50,3 +51,20 @@ def test_a_browser_that_is_there_is_used(monkeypatch: pytest.MonkeyPatch, tmp_pa
     servers = Servers(tmp_path)
     servers.look_for_chromium()
     assert servers.settings == {"FIENTA_CHROMIUM": str(program)}
+
+
+def test_whole_systems_are_tried_alone_and_all_else_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    first, second = _runs("all", [])
+    assert first == ["-m", "not e2e", "-n", "2", "--dist", "loadfile"]
+    assert second == _runs("e2e", [])[0] == ["-m", "e2e"]
+
+
+@pytest.mark.parametrize("extra", [["-n0"], ["--pdb"], ["-n", "3"]])
+def test_pytests_own_word_on_workers_is_kept(extra: list[str]) -> None:
+    assert _runs("integration", extra) == [["-m", "integration"]]
+
+
+def test_one_processor_gets_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert _runs("unit", []) == [["-m", "unit"]]
