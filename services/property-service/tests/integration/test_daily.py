@@ -159,6 +159,16 @@ async def test_a_day_on_which_nothing_ran_is_made_up_for(agency: Agency) -> None
     assert await agency.mails("monthly_notice") == []
 
 
+async def test_who_was_served_already_is_not_told_of_a_report_to_come(agency: Agency) -> None:
+    client = await agency.client(15)
+    await run_day(agency, DAY)
+    await agency.forget_jobs()
+    await agency.data("PUT", f"/admin/client/{client.client_id}", {"send_day": 20})
+    assert await run_day(agency, date(2027, 3, 19)) == DayReport()
+    assert await run_day(agency, date(2027, 3, 20)) == DayReport()
+    assert (await run_day(agency, date(2027, 4, 19))).noticed == 1
+
+
 async def test_due_retries_are_part_of_the_day(agency: Agency) -> None:
     await agency.sell(30)
     await agency.client(15)

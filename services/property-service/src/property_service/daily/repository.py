@@ -27,10 +27,10 @@ async def time_zones(tx: Tx, tenant_id: UUID) -> list[str]:
     return [row["time_zone"] for row in rows]
 
 
-async def taken(tx: Tx, tenant_id: UUID, period: date, kind: Kind) -> set[UUID]:
-    """Clients who had their turn of a period."""
+async def done_with(tx: Tx, tenant_id: UUID, period: date, kind: Kind) -> set[UUID]:
+    """Clients who had their turn of a period; whoever was served has nothing to be announced any more."""
     rows = await tx.fetch(
-        "SELECT client_id FROM client_turn WHERE tenant_id = $1 AND period = $2 AND kind = $3",
+        "SELECT client_id FROM client_turn WHERE tenant_id = $1 AND period = $2 AND kind IN ($3, 'report')",
         tenant_id,
         period,
         kind,

@@ -114,9 +114,9 @@ async def _plan(rt: Runtime, tenant_id: UUID, day: date | None) -> list[tuple[Ro
     async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
         for one in await _rounds(tx, rt, day):
             due = await clients.due_on(tx, one.due_on)
-            taken = await repository.taken(tx, tenant_id, period_of(one.due_on), one.kind) if due else set()
+            done = await repository.done_with(tx, tenant_id, period_of(one.due_on), one.kind)
             ids = (client["client_id"] for client in due if one.concerns(client))
-            waiting += [(one, client_id) for client_id in ids if client_id not in taken]
+            waiting += [(one, client_id) for client_id in ids if client_id not in done]
     return waiting
 
 
