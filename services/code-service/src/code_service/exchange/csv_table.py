@@ -13,6 +13,7 @@ from code_service.exchange.table import Cells, Limits, UnreadableFileError
 _DELIMITERS = (";", "\t", ",", "|")
 _HEAD = 64 * 1024
 _BLOCK = 1 << 20
+_MAX_CELL = 128 * 1024  # characters
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Bytes that are letters and quotes in Windows-1252, and in Windows-1257 nothing that a text would have.
 _WESTERN_ONLY = frozenset((0x83, 0x88, 0x8A, 0x8C, 0x8D, 0x8E, 0x8F, 0x98, 0x9A, 0x9C, 0x9D, 0x9E, 0x9F))
@@ -43,6 +44,7 @@ class CsvTable:
         self._file.close()
 
     def __iter__(self) -> Iterator[tuple[int, Cells]]:
+        csv.field_size_limit(_MAX_CELL)
         reader = csv.reader(self._file, delimiter=self._delimiter)
         number = 0
         try:
