@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from campaign_service.ab import routes as variants
 from campaign_service.campaigns import routes as campaigns
 from campaign_service.campaigns import scheduler
+from campaign_service.campaigns.holds import worker as holds
 from campaign_service.campaigns.recipients import routes as recipients
+from campaign_service.channels import routes as channels
 from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.imports import job as import_job
@@ -45,7 +48,9 @@ def create_app(settings: Settings) -> FastAPI:
             messages.router,
             mail_server.internal_router,
             campaigns.router,
+            channels.router,
             recipients.router,
+            variants.router,
             stats.router,
             suppressions.router,
             netlife.router,
@@ -54,6 +59,6 @@ def create_app(settings: Settings) -> FastAPI:
         consumers=CONSUMERS,
         jobs=(*scheduler.JOBS, *import_job.JOBS, *netlife_job.JOBS),
         schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES, *netlife_job.SCHEDULES),
-        background=[message_worker.run, scheduler.run, sender.run, intake.run],
+        background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )

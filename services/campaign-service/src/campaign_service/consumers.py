@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from campaign_service.campaigns.holds import consumer as tenants
 from campaign_service.deliveries import consumer as deliveries
 from campaign_service.messages import consumer as messages
 
-CONSUMERS = (*deliveries.CONSUMERS, *messages.CONSUMERS)
+CONSUMERS = (*deliveries.CONSUMERS, *messages.CONSUMERS, *tenants.CONSUMERS)

@@ -12,7 +12,8 @@ from shared.database import Tx
 _COLUMNS = """tenant_id, id, name, channel, template_id, template_version, language, category, tags_all,
   tags_any,
   exclude_tags, from_name, from_email, reply_to, status, status_reason, scheduled_at, max_lateness_seconds,
-  external_ref, started_at, completed_at, recipient_count, created_by, created_at, updated_at"""
+  external_ref, local_time, time_zone, send_window, send_zones, code_type, code_pool,
+  started_at, completed_at, recipient_count, created_by, created_at, updated_at"""
 _WRITABLE = (
     "name",
     "channel",
@@ -28,6 +29,11 @@ _WRITABLE = (
     "scheduled_at",
     "max_lateness_seconds",
     "external_ref",
+    "local_time",
+    "time_zone",
+    "send_window",
+    "code_type",
+    "code_pool",
 )
 
 
@@ -130,11 +136,17 @@ async def set_schedule(
 
 
 async def set_started(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, template_version: int, recipients: int, now: datetime
+    tx: Tx,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    template_version: int,
+    recipients: int,
+    zones: Sequence[str],
+    now: datetime,
 ) -> dict[str, Any]:
     row = await tx.fetchrow(
         f"""UPDATE campaign SET status = 'sending', status_reason = NULL, template_version = $3,
-          recipient_count = $4,
+          recipient_count = $4, send_zones = $6::text[],
               started_at = $5, completed_at = NULL, updated_at = $5
             WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}""",
         tenant_id,
@@ -142,6 +154,7 @@ async def set_started(
         template_version,
         recipients,
         now,
+        list(zones),
     )
     return _found(row)
 

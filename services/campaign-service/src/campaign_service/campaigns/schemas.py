@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from campaign_service.campaigns.states import RecipientState, Status
+from campaign_service.campaigns.timing import is_zone
 from shared.utils import is_email
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
@@ -40,6 +41,12 @@ def _to_utc(value: datetime) -> datetime:
         raise ValueError("out of range") from None
 
 
+def _zone(value: str) -> str:
+    if not is_zone(value):
+        raise ValueError("not the name of a time zone, such as Europe/Paris")
+    return value
+
+
 Slug = Annotated[str, StringConstraints(max_length=64, pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$")]
 Slugs = Annotated[list[Slug], Field(max_length=50), AfterValidator(_distinct)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=_NO_CONTROL)]
@@ -49,6 +56,26 @@ Name = Annotated[
 Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_address)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
+
+
+class SendWindow(BaseModel):
+    """When mails may go, by the recipient's clock: from `opens` until `closes` on `days` (1 is Monday)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    opens: ClockTime = "00:00"
+    closes: ClockTime | Literal["24:00"] = "24:00"
+    days: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1, max_length=7)] = [
+        *range(1, 8)
+    ]
+
+    @model_validator(mode="after")
+    def _opens_first(self) -> Self:
+        if self.opens >= self.closes:
+            raise ValueError("a window opens before it closes, on the same day")
+        return self
 
 
 class CampaignFields(BaseModel):
@@ -74,6 +101,17 @@ class CampaignFields(BaseModel):
     external_ref: Name | None = Field(
         default=None, description="What another sender (MailWizz) calls this campaign"
     )
+    local_time: ClockTime | None = Field(
+        default=None, description="Each recipient gets the mail when it is this time where they are"
+    )
+    time_zone: Zone | None = Field(
+        default=None, description="Of recipients whose own is not known; absent: the tenant's"
+    )
+    send_window: SendWindow | None = None
+    code_pool: Slug | None = Field(
+        default=None, description="Each recipient gets a code of this pool, as {{ code }}"
+    )
+    code_type: Literal["discount", "free_ticket", "upgrade"] = "discount"
 
 
 class CampaignIn(CampaignFields):
@@ -118,6 +156,11 @@ class CampaignOut(BaseModel):
     scheduled_at: datetime | None
     max_lateness_seconds: int
     external_ref: str | None
+    local_time: str | None
+    time_zone: str | None
+    send_window: SendWindow | None
+    code_pool: str | None
+    code_type: str
     started_at: datetime | None
     completed_at: datetime | None
     recipient_count: int
@@ -212,6 +255,7 @@ class RecipientOut(BaseModel):
     email: str
     language: str
     variant: int
+    code: str | None
     state: RecipientState
     attempts: int
     next_attempt_at: datetime | None

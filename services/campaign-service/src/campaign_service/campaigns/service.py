@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from campaign_service.ab import service as ab
 from campaign_service.campaigns import repository
 from campaign_service.campaigns.audience import repository as audience_repository
 from campaign_service.campaigns.audience import service as audience
-from campaign_service.campaigns.audience.repository import Languages, Selection
-from campaign_service.campaigns.content import load_contents, tracked_links
+from campaign_service.campaigns.audience.repository import Languages, Selection, Split
+from campaign_service.campaigns.content import load_contents
+from campaign_service.campaigns.holds import service as holds
 from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
@@ -61,14 +63,22 @@ async def create(tx: Tx, tenant_id: UUID, body: CampaignIn, user_id: UUID, now: 
     """A new draft. Its template and every tag it names must exist."""
     fields = body.model_dump(exclude={"tenant_id"})
     await _check_references(tx, tenant_id, fields)
+    _check_times(fields)
     return await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
+
+
+def _check_times(fields: Campaign) -> None:
+    local, window = fields["local_time"], fields["send_window"]
+    if local and window and not window["opens"] <= local < window["closes"]:
+        raise ValidationError("local_time lies outside of send_window", field="local_time")
 
 
 async def update(tx: Tx, tenant_id: UUID, campaign_id: UUID, body: CampaignUpdate, now: datetime) -> Campaign:
     """Replace the given fields of a draft or scheduled campaign."""
     campaign, status = await _locked(tx, tenant_id, campaign_id, "edit")
-    fields = {**campaign, **body.model_dump(exclude_unset=True, exclude={"tenant_id"})}
+    fields = {**campaign, **body.model_dump(include=body.model_fields_set - {"tenant_id"})}
     await _check_references(tx, tenant_id, fields)
+    _check_times(fields)
     if status == "scheduled":
         _check_schedule(fields["scheduled_at"], now)
     return await repository.update(tx, tenant_id, campaign_id, fields, now)
@@ -107,7 +117,9 @@ async def duplicate(tx: Tx, tenant_id: UUID, campaign_id: UUID, user_id: UUID, n
     campaign = await get(tx, tenant_id, campaign_id)
     name = f"{campaign['name'][:190]} (copy)"
     fields = {**campaign, "name": name, "scheduled_at": None, "external_ref": None}
-    return await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
+    copy = await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
+    await ab.copy(tx, tenant_id, campaign_id, copy["id"])
+    return copy
 
 
 def _check_schedule(at: datetime | None, now: datetime) -> None:
@@ -150,16 +162,28 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
     languages = Languages(campaign["language"], tuple(contents), template["default_language"])
     if languages.forced is not None and languages.forced not in contents:
         raise BusinessRuleError(f"The template has no content in {languages.forced}", field="language")
-    links = tracked_links(runtime, campaign, contents, template["default_language"])
-    queued, skipped = await audience_repository.freeze(tx, tenant_id, campaign_id, selection, languages, now)
+    links = await ab.freeze(tx, runtime, campaign, contents, template["default_language"])
+    places, split = await holds.places(tx, campaign, now), await _split(tx, campaign)
+    queued, skipped = await audience_repository.freeze(
+        tx, tenant_id, campaign_id, selection, languages, now, places, split
+    )
     if queued == 0:
         raise EmptyAudienceError("Nobody would get this mail", details={"suppressed": skipped})
     await repository.add_links(tx, tenant_id, campaign_id, links)
     if skipped:
         await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
-    started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, now)
+    zones = sorted(set(places.zones))
+    started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, zones, now)
     await _publish_started(tx, runtime, started)
     return started
+
+
+async def _split(tx: Tx, campaign: Campaign) -> Split:
+    test = await ab.test_of(tx, campaign)
+    held = campaign["code_pool"] is not None
+    if test is None:
+        return Split(hold_all=held)
+    return Split(len(test["variants"]), test["test_percent"], held)
 
 
 async def _publish_started(tx: Tx, runtime: Runtime, campaign: Campaign) -> None:

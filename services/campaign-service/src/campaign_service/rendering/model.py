@@ -55,6 +55,7 @@ class Recipient:
     custom: Mapping[str, Any] = field(default_factory=dict)
     variant: int = 0
     repeat: int = 0
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from .model import Recipient
 
 KNOWN_ROOTS = frozenset(
-    {"contact", "campaign", "first_name", "last_name", "email", "unsubscribe_url", "now", "today"}
+    {"contact", "campaign", "first_name", "last_name", "email", "unsubscribe_url", "code", "now", "today"}
 )
 KNOWN_CONTACT = frozenset({"email", "first_name", "last_name", "language", "country", "custom"})
 
@@ -28,6 +28,7 @@ def merge_variables(recipient: Recipient, *, campaign_name: str, unsubscribe_url
         "last_name": recipient.last_name,
         "email": recipient.email,
         "campaign": {"name": campaign_name},
+        "code": recipient.code,
         "unsubscribe_url": unsubscribe_url,
     }
 

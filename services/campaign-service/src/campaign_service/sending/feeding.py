@@ -6,16 +6,18 @@ import asyncio
 from collections import OrderedDict
 from uuid import UUID
 
+from campaign_service.ab.content import CompiledVariants, compiled
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns import service
 from campaign_service.campaigns.content import campaign_info, load_contents
-from campaign_service.rendering import CompiledCampaign, Site, compile_message
+from campaign_service.rendering import CompiledCampaign, Site
 from shared.errors import AppError
 from shared.utils import logger, uuid7
 from shared.web import Runtime
 
 from . import repository
 from .model import CampaignKey, Claimed, Limits, Window
+from .tenants import TenantLanes
 
 _IDLE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 3.0
@@ -39,7 +41,9 @@ def in_turns(keys: list[CampaignKey], start: int = 0) -> list[CampaignKey]:
 class Feeder:
     """Fills `windows` with leased recipients until `stop`."""
 
-    def __init__(self, runtime: Runtime, site: Site, limits: Limits, stop: asyncio.Event) -> None:
+    def __init__(
+        self, runtime: Runtime, site: Site, limits: Limits, stop: asyncio.Event, tenants: TenantLanes
+    ) -> None:
         # a batch in store, so that the connections go on while the next one is claimed
         store = limits.connections + limits.batch // limits.window
         self.windows: asyncio.Queue[Window] = asyncio.Queue(maxsize=store)
@@ -47,8 +51,9 @@ class Feeder:
         self._site = site
         self._limits = limits
         self._stop = stop
+        self._tenants = tenants
         self._cursors: dict[CampaignKey, UUID] = {}
-        self._compiled: OrderedDict[CampaignKey, CompiledCampaign] = OrderedDict()
+        self._compiled: OrderedDict[CampaignKey, CompiledCampaign | CompiledVariants] = OrderedDict()
         self._turn = 0
         self.unqueued: list[Window] = []
 
@@ -56,6 +61,8 @@ class Feeder:
         """One turn for every campaign; a pause when none had anything to send."""
         async with self._runtime.db.system_tx() as tx:
             keys = await repository.sending_campaigns(tx)
+        if keys:
+            await self._tenants.refresh()
         self._turn += 1
         fed, begun = False, asyncio.get_running_loop().time()
         batch = max(self._limits.window, self._limits.batch // max(1, len({key.tenant_id for key in keys})))
@@ -73,6 +80,12 @@ class Feeder:
         compiled = await self._compile(key)
         if compiled is None:
             return False
+        windows = self.windows
+        if own := self._tenants.of(key.tenant_id):
+            # A full queue of one tenant must not keep the feeder from the others.
+            windows, batch = own.windows, min(batch, own.room * self._limits.window)
+            if not batch or await own.outlet.first_due() is None:
+                return False
         token = uuid7()
         deadline = asyncio.get_running_loop().time() + self._limits.lease
         rows, any_seen = await self._claim(key, token, batch)
@@ -83,7 +96,7 @@ class Feeder:
             Window(key, token, compiled, rows[at : at + size], deadline) for at in range(0, len(rows), size)
         ]
         while self.unqueued:
-            await self.windows.put(self.unqueued[0])
+            await windows.put(self.unqueued[0])
             self.unqueued.pop(0)
         return any_seen
 
@@ -107,25 +120,25 @@ class Feeder:
                 self._compiled.pop(key, None)
                 logger.info("campaign sent", campaign_id=str(key.campaign_id))
 
-    async def _compile(self, key: CampaignKey) -> CompiledCampaign | None:
+    async def _compile(self, key: CampaignKey) -> CompiledCampaign | CompiledVariants | None:
         """The compiled campaign; one that cannot be compiled is paused, with the reason, and None."""
         if key in self._compiled:
             return self._compiled[key]
         try:
-            compiled = await load(self._runtime, self._site, key)
+            found = await load(self._runtime, self._site, key)
         except AppError as error:
             async with self._runtime.db.tenant_tx(key.tenant_id) as tx:
                 now, reason = self._runtime.clock.now(), f"cannot be rendered: {error.message}"
                 await campaigns.set_status(tx, key.tenant_id, key.campaign_id, "paused", now, reason)
             logger.warning("campaign paused", campaign_id=str(key.campaign_id), error=error)
             return None
-        self._compiled[key] = compiled
+        self._compiled[key] = found
         if len(self._compiled) > _KEPT_CAMPAIGNS:
             self._compiled.popitem(last=False)
-        return compiled
+        return found
 
 
-async def load(runtime: Runtime, site: Site, key: CampaignKey) -> CompiledCampaign:
+async def load(runtime: Runtime, site: Site, key: CampaignKey) -> CompiledCampaign | CompiledVariants:
     """The frozen content and link table of a started campaign, compiled."""
     async with runtime.db.tenant_tx(key.tenant_id) as tx:
         campaign = await campaigns.get(tx, key.tenant_id, key.campaign_id)
@@ -134,5 +147,5 @@ async def load(runtime: Runtime, site: Site, key: CampaignKey) -> CompiledCampai
         assert template is not None, "the campaign's foreign key keeps its template"
         contents = await load_contents(tx, key.tenant_id, template["id"], campaign["template_version"])
         links = await repository.links(tx, key)
-    info = campaign_info(runtime, campaign, template["default_language"])
-    return compile_message(contents, campaign=info, site=site, links=links)
+        info = campaign_info(runtime, campaign, template["default_language"])
+        return await compiled(tx, campaign, contents, info=info, site=site, links=links)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from campaign_service.ab.content import CompiledVariants
 from campaign_service.rendering import CompiledCampaign, Recipient
 
 RecordedState = Literal[
@@ -52,7 +53,7 @@ class Window:
 
     key: CampaignKey
     token: UUID
-    compiled: CompiledCampaign
+    compiled: CompiledCampaign | CompiledVariants
     rows: list[Claimed]
     deadline: float
 

@@ -81,7 +81,7 @@ async def _claim(
                   lease_until = now() + make_interval(secs => $7)
               WHERE tenant_id = $1 AND campaign_id = $2
                 AND contact_id = ANY(ARRAY(SELECT contact_id FROM picked))
-              RETURNING contact_id, variant, email, language, attempts, possible_repeats)
+              RETURNING contact_id, variant, code, email, language, attempts, possible_repeats)
             SELECT r.*, c.first_name, c.last_name, c.country, c.custom_fields,
                    coalesce(s.reason, CASE WHEN c.id IS NULL THEN 'contact_deleted'
                                            WHEN c.status <> 'valid' THEN c.status END) AS skip_reason
@@ -138,6 +138,7 @@ def _claimed(row: Any) -> Claimed:
         custom=row["custom_fields"],
         variant=row["variant"],
         repeat=row["possible_repeats"],
+        code=row["code"],
     )
     return Claimed(recipient, row["attempts"])
 

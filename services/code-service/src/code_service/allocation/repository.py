@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
+from code_service.actor import Actor
 from code_service.codes.lifecycle import Status
 from code_service.errors import PoolTooSmallError
 from shared.database import SimpleDatabase, Tx
@@ -101,6 +102,38 @@ async def allocate_batch(db: SimpleDatabase, wish: Wish) -> list[Taken]:
     except (asyncpg.LockNotAvailableError, asyncpg.UniqueViolationError) as error:
         raise ServiceUnavailableError("Others are about to take the last codes") from error
     return [Taken("replay" if replay else "given", *fields) for *fields, replay in rows]
+
+
+async def release(
+    tx: Tx, by: Actor, *, codes: Sequence[str], reference: str, reason: str | None, now: datetime
+) -> int:
+    """Put codes back that are held under `reference`; how many."""
+    return int(
+        await tx.fetchval(
+            """WITH held AS (
+                   SELECT id, status FROM code
+                   WHERE tenant_id = $1 AND code_norm = ANY(ARRAY(SELECT upper(u) FROM unnest($2::text[]) u))
+                     AND reference = $3 AND status IN ('allocated', 'reserved')
+                   ORDER BY id FOR UPDATE
+               ), freed AS (
+                   UPDATE code c SET status = 'available', recipient = NULL, reference = NULL,
+                          allocated_at = NULL, reserved_until = NULL, updated_at = $7
+                   FROM held WHERE c.tenant_id = $1 AND c.id = held.id RETURNING c.id, held.status
+               ), noted AS (
+                   INSERT INTO code_event (tenant_id, code_id, action, from_status, to_status, reason,
+                                           reference, actor, request_id, at)
+                   SELECT $1, id, 'release', status, 'available', $4, $3, $5, $6, $7 FROM freed
+               )
+               SELECT count(*) FROM freed""",
+            by.tenant_id,
+            list(codes),
+            reference,
+            reason,
+            by.name,
+            by.request_id,
+            now,
+        )
+    )
 
 
 async def lapse(tx: Tx, now: datetime, limit: int) -> int:

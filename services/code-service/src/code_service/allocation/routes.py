@@ -14,6 +14,8 @@ from code_service.allocation.schemas import (
     AllocateIn,
     BatchIn,
     InternalAllocateIn,
+    InternalReleaseIn,
+    Released,
 )
 from code_service.codes.schemas import CodeType, Pool
 from shared.errors import ValidationError
@@ -74,3 +76,12 @@ async def allocate_for_service(
     by = Actor(body.tenant_id, f"service:{caller}", request_id_of(request))
     given = await service.allocate(rt, by, body, body.idempotency_key)
     return success_response(given.batch(body.count))
+
+
+@internal_router.post("/release", responses=error_responses(401, 422))
+async def release_for_service(
+    body: InternalReleaseIn, caller: ServiceCaller, request: Request, rt: RuntimeDep
+) -> ApiResponse[Released]:
+    """Put codes back into their pool that are still held under `order_id`; the others stay as they are."""
+    by = Actor(body.tenant_id, f"service:{caller}", request_id_of(request))
+    return success_response(Released(released=await service.release(rt, by, body)))

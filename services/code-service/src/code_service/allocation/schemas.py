@@ -52,6 +52,19 @@ class InternalAllocateIn(BatchIn):
     idempotency_key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
+class InternalReleaseIn(Body):
+    """Codes that another service was given under `order_id` and has no use for."""
+
+    tenant_id: UUID
+    order_id: Line
+    codes: Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_length=1, max_length=MAX_BATCH)]
+    reason: Line | None = None
+
+
+class Released(BaseModel):
+    released: int
+
+
 class AllocatedCode(BaseModel):
     """`status` is the one the code has now, which a repeated request may find changed."""
 

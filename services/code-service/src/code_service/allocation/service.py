@@ -13,7 +13,7 @@ from code_service.actor import Actor
 from code_service.allocation import repository
 from code_service.allocation.desk import desk_of
 from code_service.allocation.repository import Taken, Wish
-from code_service.allocation.schemas import AllocatedBatch, AllocatedCode, BatchIn
+from code_service.allocation.schemas import AllocatedBatch, AllocatedCode, BatchIn, InternalReleaseIn
 from code_service.codes.lifecycle import Status
 from code_service.errors import PoolExhaustedError
 from shared.errors import UnprocessableError
@@ -50,6 +50,14 @@ async def allocate(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Gi
     if taken[0].fingerprint != wish.fingerprint:
         raise IdempotencyKeyReused("This idempotency key was used with another request")
     return Given([_shown(code) for code in taken], taken[0].outcome == "replay")
+
+
+async def release(rt: Runtime, by: Actor, body: InternalReleaseIn) -> int:
+    """Free the codes that are still held under the order; how many. Repeating it takes nobody's code away."""
+    async with rt.db.tenant_tx(by.tenant_id) as tx:
+        return await repository.release(
+            tx, by, codes=body.codes, reference=body.order_id, reason=body.reason, now=rt.clock.now()
+        )
 
 
 def _wish(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Wish:

@@ -101,8 +101,47 @@ class Languages:
     default: str
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where people are: what a contact says of its zone (`said`), the zone and its first moment, in step."""
+
+    said: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    moments: tuple[datetime | None, ...] = ()
+
+
+ANY_TIME = Places()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Into so many variants, of which `percent` of the people get one at once; the others are held.
+
+    With `hold_all` nobody goes before they are let go. Who is where depends on campaign and contact alone.
+    """
+
+    variants: int = 0
+    percent: int = 100
+    hold_all: bool = False
+
+
+NO_SPLIT = Split()
+# Eight hexadecimal digits of a hash as a number.
+_DIGITS = "('x' || substr(md5($3::uuid::text || c.id::text), {start}, 8))::bit(32)::bigint"
+_VARIANT = f"""CASE WHEN $10::int = 0 THEN 0
+               WHEN {_DIGITS.format(start=1)} % 100 >= $11::int THEN 0
+               ELSE 1 + {_DIGITS.format(start=9)} % $10::int END"""
+
+
 async def freeze(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, selection: Selection, languages: Languages, now: datetime
+    tx: Tx,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    selection: Selection,
+    languages: Languages,
+    now: datetime,
+    places: Places = ANY_TIME,
+    split: Split = NO_SPLIT,
 ) -> tuple[int, int]:
     """Write the audience down, once and for all; (to be sent, skipped because suppressed).
 
@@ -115,12 +154,19 @@ async def freeze(
         languages.forced,
         list(languages.available),
         languages.default,
+        list(places.said),
+        list(places.zones),
+        list(places.moments),
+        split.variants,
+        split.percent,
+        split.hold_all,
     ]
     where = tag_conditions(selection, params)
     row = await tx.fetchrow(
         f"""WITH frozen AS (
               INSERT INTO campaign_recipient
-                (tenant_id, campaign_id, contact_id, email, language, state, skip_reason, updated_at)
+                (tenant_id, campaign_id, contact_id, email, language, state, skip_reason, updated_at,
+                 send_zone, variant, next_attempt_at)
               SELECT c.tenant_id, $3::uuid, c.id, c.email,
                      CASE WHEN $4::text IS NOT NULL THEN $4::text
                           WHEN c.language = ANY($5::text[]) THEN c.language
@@ -128,8 +174,14 @@ async def freeze(
                             split_part(c.language, '-', 1)
                           ELSE $6::text END,
                      CASE WHEN s.reason IS NULL THEN 'queued' ELSE 'skipped' END,
-                     s.reason, $2::timestamptz
+                     s.reason, $2::timestamptz, z.zone, v.number,
+                     CASE WHEN s.reason IS NOT NULL THEN NULL
+                          WHEN $12::boolean OR ($10::int > 0 AND v.number = 0) THEN 'infinity'
+                          ELSE z.moment END
               FROM contact c {_SUPPRESSED}
+              LEFT JOIN unnest($7::text[], $8::text[], $9::timestamptz[]) AS z (said, zone, moment)
+                ON z.said = coalesce(c.time_zone, '')
+              CROSS JOIN LATERAL (SELECT {_VARIANT} AS number) v
               WHERE c.tenant_id = $1 AND c.status = 'valid' {where}
               RETURNING state)
             SELECT count(*) FILTER (WHERE state = 'queued') AS queued,

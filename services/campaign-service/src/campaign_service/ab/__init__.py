@@ -1,0 +1,1 @@
+"""Campaigns in variants: who gets which, and which of them wins."""

@@ -1,0 +1,1 @@
+"""A code of its own for each recipient, from code-service."""
