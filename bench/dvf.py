@@ -37,7 +37,6 @@ import psutil
 
 from bench.import_contacts import PeakMemory, server_settings
 from bench.send import postgres
-from property_service.dvf import repository
 from property_service.dvf.importer import Importer
 from shared.database import SimpleDatabase
 from shared.testing.databases import ensure_template, fresh_database, runtime_database
@@ -195,7 +194,6 @@ async def measure(arguments: argparse.Namespace, folder: Path) -> None:
     show("again", times["again"], counts["rows"], times["bare"])
     show("bare", times["bare"], counts["rows"])
     print(f"target    {TARGET} of bare COPY: {'reached' if ratio >= TARGET else 'NOT reached'}")
-    print(f"symbolic  below {repository.SYMBOLIC_CENTS // 100:,} EUR for buildings")
 
 
 def main() -> None:

@@ -8,11 +8,12 @@
 -- is served by `sale_eligible` without touching the table. `city_code` holds arrondissements, so codes of chosen
 -- cities are expanded first (property_service.places.repository.sale_codes).
 
--- The id of a sale: its parcel's commune, whose code is hexadecimal, then a hash of what makes it this sale. Ids of a
--- commune lie side by side, which keeps imports of whole years in few pages of the indexes.
-CREATE FUNCTION sale_id(p_parcel text, p_facts text) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT overlay(overlay(left(p_parcel, 5) || left(md5(p_facts), 27) PLACING '8' FROM 13 FOR 1)
-                   PLACING '8' FROM 17 FOR 1)::uuid
+-- Ids of sales begin with the code of the parcel's commune, which is hexadecimal; the rest is a hash of what makes it
+-- this sale. Ids of a commune lie side by side, which keeps imports of whole years in few pages of the indexes. This is
+-- the id of the p_place-th sale of one kind, day, parcel and lots, from the first one's.
+CREATE FUNCTION sale_id(p_first uuid, p_place bigint) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+    SELECT overlay(overlay(left(p_first::text, 5) || left(md5(p_first::text || '|' || p_place), 27)
+                           PLACING '8' FROM 13 FOR 1) PLACING '8' FROM 17 FOR 1)::uuid
 $$;
 
 CREATE TABLE sale (

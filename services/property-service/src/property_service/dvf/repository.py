@@ -21,7 +21,8 @@ SET LOCAL statement_timeout = '30min';
 SET LOCAL jit = off;
 CREATE TEMPORARY TABLE dvf_row (
     deal bigint NOT NULL, mutation bigint NOT NULL, sold date NOT NULL, nature text NOT NULL, cents bigint,
-    unit bigint NOT NULL, part bigint NOT NULL, kind smallint NOT NULL, city text COLLATE "C" NOT NULL,
+    slot uuid NOT NULL, unit bigint NOT NULL, part bigint NOT NULL, kind smallint NOT NULL,
+    city text COLLATE "C" NOT NULL,
     parcel text COLLATE "C" NOT NULL, lots text COLLATE "C" NOT NULL, number integer, suffix text COLLATE "C",
     is_fictitious boolean NOT NULL, street text COLLATE "C", street_key text COLLATE "C",
     postal text COLLATE "C", surface integer, rooms integer, land integer,
@@ -76,12 +77,13 @@ WITH picked AS (
     SELECT *, generate_series(1, times) FROM counted
 ), numbered AS (
     SELECT s.*, g.land AS ground, coalesce(city.merged_into, s.city) AS city_code,
-           row_number() OVER (PARTITION BY s.sold, s.parcel, s.lots, s.kind ORDER BY s.nature, s.cents,
+           row_number() OVER (PARTITION BY s.slot ORDER BY s.nature, s.cents,
                s.surface DESC NULLS LAST, s.rooms DESC NULLS LAST, s.number, s.suffix, s.street, g.land,
                s.postal, s.city, s.latitude, s.longitude, s.is_fictitious, s.units) AS place
     FROM sold s LEFT JOIN ground g ON g.mutation = s.mutation JOIN city ON city.code = s.city
 ), keyed AS MATERIALIZED (
-    SELECT *, sale_id(parcel, sold || '|' || parcel || '|' || lots || '|' || kind || '|' || place) AS id,
+    -- More than one of a kind in a slot: the first has its id, the others one that follows from it.
+    SELECT *, CASE WHEN place = 1 THEN slot ELSE sale_id(slot, place) END AS id,
            durable_id(CASE WHEN number IS NULL OR street_key IS NULL THEN 'parcel|' || parcel
                            ELSE city_code || '|' || number || coalesce(suffix, '') || '|' || street_key END
                       || CASE WHEN kind = 2 THEN '|' || lots ELSE '' END) AS address_key,

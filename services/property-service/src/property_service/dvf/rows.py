@@ -5,11 +5,16 @@ mutation have in common wherever they lie (department, date, nature, disposition
 commune. The merge decides which communes of a deal belong together. `unit` is what tells buildings apart, 0
 for land and dependencies; `part` a parcel and its use. They hold within one run of the reader and are stored
 nowhere.
+
+`slot` becomes the id of a sale: it follows from day, parcel, lots and kind alone, so it is the same in every
+release and format of the data, and begins with the code of the commune.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from hashlib import md5
+from typing import NamedTuple
 
 from property_service.dvf.address import street_key, street_name
 from property_service.dvf.layouts import Cells, Layout
@@ -37,6 +42,7 @@ COLUMNS = (
     "sold",
     "nature",
     "cents",
+    "slot",
     "unit",
     "part",
     "kind",
@@ -86,6 +92,15 @@ class Communes:
             "communes": [[code, name, sorted(self.postal_codes[code])] for code, name in self.names.items()],
             "merged": self.merged,
         }
+
+
+class Deal(NamedTuple):
+    """What rows of one mutation share; `text` is deal, mutation, sold, nature and cents for the stage."""
+
+    text: str
+    day: str
+    cents: int
+    department: str
 
 
 class Converter:
@@ -140,23 +155,23 @@ class Converter:
             (culture, special, land), land, "", "",
         )  # fmt: skip
 
-    def _deal(self, *facts: str) -> str:
-        text, price, self.department = _deal(*facts)
-        self.naive_cents += price
-        return text
+    def _deal(self, *facts: str) -> Deal:
+        deal = _deal(*facts)
+        self.naive_cents += deal.cents
+        self.department = deal.department
+        return deal
 
 
 @lru_cache(maxsize=4096)
-def _deal(sold: str, kind_of_sale: str, disposition: str, value: str, place: str) -> tuple[str, int, str]:
-    """deal, mutation, sold, nature and cents as text, cents, department. Rows of a mutation mostly follow
-    each other, so this is mostly cached.
-    """
+def _deal(sold: str, kind_of_sale: str, disposition: str, value: str, place: str) -> Deal:
+    """Rows of a mutation mostly follow each other, so this is mostly cached."""
     day, kind, price = iso_date(sold), nature(kind_of_sale), cents(value)
     # Where no real price tells deals apart, communes do.
     shared = "" if price and int(price) > NOMINAL_CENTS else place
     department = department_of(place)
     deal = (department, day, kind, whole(disposition), price, shared)
-    return f"{hash(deal)},{hash((deal, place))},{day},{kind},{price}", int(price or 0), department
+    text = f"{hash(deal)},{hash((deal, place))},{day},{kind},{price}"
+    return Deal(text, day, int(price or 0), department)
 
 
 def _lots(first: str, *others: str) -> str:
@@ -188,16 +203,18 @@ def _parcel(text: str) -> str:
 
 
 def _line(
-    deal: str, city: str, parcel_id: str, lots: str, kind: str, address: str, postal: str, surface: str,
+    deal: Deal, city: str, parcel_id: str, lots: str, kind: str, address: str, postal: str, surface: str,
     rooms: str, use: object, land: str, latitude: str, longitude: str,
 ) -> str:  # fmt: skip
     kind = bare(kind)
     if kind not in _KINDS:
         raise CellError("unknown_type", f"{kind!r} is no type of building")
-    area, count = positive(surface), positive(rooms)
+    area, count, parcel_id = positive(surface), positive(rooms), _parcel(parcel_id)
+    slot = md5(f"{deal.day}|{parcel_id}|{lots}|{kind or 0}".encode(), usedforsecurity=False).hexdigest()
     unit = hash((kind, parcel_id, lots, address, area, count)) if kind in _BUILDINGS else 0
     # Quotes keep an empty text from being read as NULL.
     return (
-        f'{deal},{unit},{hash((parcel_id, use))},{kind or 0},{city},{_parcel(parcel_id)},"{lots}",{address},'
+        f"{deal.text},{parcel_id[:5]}{slot[5:12]}8{slot[13:16]}8{slot[17:]},{unit},{hash((parcel_id, use))},"
+        f'{kind or 0},{city},{parcel_id},"{lots}",{address},'
         f"{postal},{area},{count},{positive(land)},{coordinate(latitude, 90)},{coordinate(longitude, 180)}\n"
     )
