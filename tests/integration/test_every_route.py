@@ -14,7 +14,7 @@ import httpx
 
 from shared.testing.identities import TokenMint
 from tests.integration.portals import PORTAL, credentials
-from tests.integration.world import MESSAGE, TEMPLATE, World, build_world, document, make_apps
+from tests.integration.world import MESSAGE, TEMPLATE, VARIANTS, World, build_world, document, make_apps
 from tests.simulators.netlife import make_portal
 
 # Routes for people without a token, and why.
@@ -57,6 +57,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v2/contacts/{tenant_id}/{contact_id}": {"email": "stolen@example.com"},
     "PUT /api/v2/tags/{tenant_id}/{tag_id}": {"name": "Stolen"},
     "PUT /api/v2/campaigns/{tenant_id}/{campaign_id}": CAMPAIGN,
+    "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/variants": VARIANTS,
+    "PUT /api/v2/campaigns/{tenant_id}/{campaign_id}/variants": VARIANTS,
     "PUT /api/v2/templates/{tenant_id}/{template_id}": TEMPLATE,
     "POST /api/v2/templates/{tenant_id}/{template_id}/preview": {"language": "en"},
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/schedule": {"scheduled_at": "2036-01-01T00:00:00Z"},

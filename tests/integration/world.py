@@ -34,6 +34,7 @@ from webhook_gateway.door import Door
 from webhook_gateway.settings import GatewaySettings
 
 App = FastAPI | Door
+VARIANTS = {"variants": [{"subject": "Spring"}, {"subject": "Spring is here"}]}
 # There is no mail server, so the sender tries again and again.
 _CHANGED_BY_SENDER = {
     "campaign.message": [
@@ -178,6 +179,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "/api/v2/campaigns",
         own | {"name": "Spring", "template_id": template["id"], "tags_all": ["vip"]},
     )
+    await make(campaign, f"/api/v2/campaigns/{tenant.id}/{sent['id']}/variants", VARIANTS)
     suppression = await make(campaign, f"/api/v2/suppressions/{tenant.id}", {"address": "gone@example.com"})
     upload = data_of(
         await campaign.post(
@@ -199,6 +201,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "contact_id": contact["id"],
         "template_id": template["id"],
         "campaign_id": sent["id"],
+        "number": "1",
         "suppression_id": suppression["id"],
         "import_id": upload["import_id"],
         "job_id": upload["job_id"],
