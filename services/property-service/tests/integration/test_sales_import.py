@@ -208,6 +208,16 @@ async def test_an_address_sold_again_is_shown_by_its_latest_sale(archive: Archiv
     assert all(row["is_latest"] for row in shown if not row["address_raw"].startswith("12"))
 
 
+async def test_a_corrected_address_leaves_the_earlier_sale_the_latest_of_its_own(archive: Archive) -> None:
+    later = {"date_mutation": "2021-07-01"}
+    await archive.bring(geo_file({}, later))
+    await archive.bring(geo_file(later | {"adresse_numero": "14"}))
+    assert [(sale["address_raw"], sale["is_latest"]) for sale in await archive.sales()] == [
+        ("12 RUE DES LILAS", True),
+        ("14 RUE DES LILAS", True),
+    ]
+
+
 async def test_of_two_sales_of_an_address_on_one_day_the_dearer_is_shown(archive: Archive) -> None:
     await archive.bring(geo_file({"valeur_fonciere": "90000"}, {}, {"valeur_fonciere": "120000"}))
     assert sorted((sale["price_cents"], sale["is_latest"]) for sale in await archive.sales()) == [

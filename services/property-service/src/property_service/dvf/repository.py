@@ -149,6 +149,12 @@ WITH merged AS (
 )
 SELECT count(*) FILTER (WHERE is_new) AS new, count(*) FILTER (WHERE NOT is_new) AS changed FROM merged"""
 
+# Sales whose address is corrected leave others of the old address behind.
+_MOVED = """
+INSERT INTO dvf_touched
+SELECT s.address_key, s.city_code FROM dvf_unit u JOIN sale s ON s.id = u.id
+WHERE (s.address_key, s.city_code) IS DISTINCT FROM (u.address_key, u.city_code)"""
+
 # A client is shown an address once, by its latest sale; of two on one day the dearer one.
 _LATEST = """
 UPDATE sale s SET is_latest = r.is_latest FROM (
@@ -158,7 +164,8 @@ UPDATE sale s SET is_latest = r.is_latest FROM (
     FROM sale JOIN (
         SELECT address_key, city_code FROM sale
         JOIN (SELECT DISTINCT address_key, city_code FROM dvf_touched) t USING (address_key, city_code)
-        GROUP BY address_key, city_code HAVING count(*) > 1) sold_again USING (address_key, city_code)) r
+        GROUP BY address_key, city_code HAVING count(*) > 1 OR NOT bool_and(is_latest)
+    ) sold_again USING (address_key, city_code)) r
 WHERE r.id = s.id AND s.is_latest <> r.is_latest"""
 
 # A mutation is told by the unit whose id it bears.
@@ -201,6 +208,10 @@ async def merge(tx: Tx, source: str) -> dict[str, int]:
     await tx.execute(_UNITS.replace("$1", str(NOMINAL_CENTS)).replace("$2", str(SYMBOLIC_CENTS)))
     await tx.execute("SET LOCAL enable_nestloop = on")
     counts = dict(_known(await tx.fetchrow(_COUNTS)))
+    # Looked up one by one: the table of sales may be a hundred times as long as what is merged.
+    await tx.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    await tx.execute(_MOVED)
+    await tx.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
     counts |= dict(_known(await tx.fetchrow(_MERGE, source)))
     counts["unchanged"] = counts["units"] - counts["new"] - counts["changed"]
     await tx.execute("DROP TABLE dvf_unit; TRUNCATE dvf_row")
