@@ -224,9 +224,8 @@ async def compare(bench: Bench, title: str, sizes: dict[str, int], seconds: floa
         walked[variant] = await bench.index_of(variant, "hot") if variant in STATEMENTS else ""
         rates[variant] = await bench.run(variant, "hot", most, seconds)
     print(f"\n{title}")
-    print(
-        f"{'':<18}{'codes':>9}{'codes/s':>9}{'p99 ms':>8}{'CPU us':>8}{'ours to it':>11}{'last tenth to first':>21}"
-    )
+    heads = {"codes": 9, "codes/s": 9, "p99 ms": 8, "CPU us": 8, "ours to it": 11, "last tenth to first": 21}
+    print(" " * 18 + "".join(f"{head:>{width}}" for head, width in heads.items()))
     for variant, figures in rates.items():
         ratio, tenths = rates["ours"].rate / figures.rate, figures.tenths()
         print(
