@@ -27,6 +27,7 @@ Action = Literal["reply", "drop", "stall", "take_and_drop", "take_and_stall"]
 class Fault:
     """What to do at `stage` for recipients that match `match`, the first `times` times (0: always).
 
+    At `mail` it is the sender that has to match.
     `take_*`: the message is recorded as taken, then no answer is given.
     """
 
@@ -122,7 +123,7 @@ class Session:
                     names = ["sink.example.com", *extra, "8BITMIME", "ENHANCEDSTATUSCODES"]
                     self._lines(names)
                 case "MAIL":
-                    self._mail(rest)
+                    await self._mail(rest)
                 case "RCPT":
                     await self._rcpt(rest)
                 case "DATA":
@@ -146,13 +147,15 @@ class Session:
     def _reset(self) -> None:
         self._sender = self._recipient = ""
 
-    def _mail(self, rest: str) -> None:
+    async def _mail(self, rest: str) -> None:
         cap = self._sink.behaviour.cap
         if cap and self._taken >= cap:
             self._say("421 4.7.0 too many messages on this connection")
             raise EOFError
-        self._sender = _address(rest)
-        self._say("250 2.1.0 ok")
+        sender = _address(rest)
+        if not await self._fault("mail", sender):
+            self._sender = sender
+            self._say("250 2.1.0 ok")
 
     async def _rcpt(self, rest: str) -> None:
         recipient = _address(rest)

@@ -27,6 +27,8 @@ from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
 from campaign_service.templates import routes as templates
 from campaign_service.tracking import routes as tracking
+from campaign_service.warmup import job as warmup_job
+from campaign_service.warmup import routes as warmup
 from shared.jobs import jobs_router
 from shared.web import create_service_app
 
@@ -49,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
             mail_server.internal_router,
             campaigns.router,
             channels.router,
+            warmup.router,
             recipients.router,
             variants.router,
             stats.router,
@@ -57,8 +60,13 @@ def create_app(settings: Settings) -> FastAPI:
             jobs_router("/api/v2/jobs/{tenant_id}"),
         ],
         consumers=CONSUMERS,
-        jobs=(*scheduler.JOBS, *import_job.JOBS, *netlife_job.JOBS),
-        schedules=(*scheduler.SCHEDULES, *import_job.SCHEDULES, *netlife_job.SCHEDULES),
+        jobs=(*scheduler.JOBS, *import_job.JOBS, *netlife_job.JOBS, *warmup_job.JOBS),
+        schedules=(
+            *scheduler.SCHEDULES,
+            *import_job.SCHEDULES,
+            *netlife_job.SCHEDULES,
+            *warmup_job.SCHEDULES,
+        ),
         background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )

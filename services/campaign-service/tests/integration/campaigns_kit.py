@@ -230,6 +230,7 @@ async def open_kit(dsn: str, mint: TokenMint, tenant: UUID) -> AsyncIterator[Kit
         events_url="postgres://",
         jwt_secret="a secret of the tests",
         public_url="http://localhost:8000",
+        provider_private_hosts=["127.0.0.1"],
     )
     clock = FakeClock(datetime.now(UTC))
     app = create_app(settings)

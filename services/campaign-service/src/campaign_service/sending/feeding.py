@@ -11,6 +11,10 @@ from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns import service
 from campaign_service.campaigns.content import campaign_info, load_contents
 from campaign_service.rendering import CompiledCampaign, Site
+from campaign_service.settings import settings_of
+from campaign_service.warmup import repository as warmup
+from campaign_service.warmup.admission import Gate, open_gate
+from shared.database import Tx
 from shared.errors import AppError
 from shared.utils import logger, uuid7
 from shared.web import Runtime
@@ -52,6 +56,7 @@ class Feeder:
         self._limits = limits
         self._stop = stop
         self._tenants = tenants
+        self._warming: set[UUID] = set()
         self._cursors: dict[CampaignKey, UUID] = {}
         self._compiled: OrderedDict[CampaignKey, CompiledCampaign | CompiledVariants] = OrderedDict()
         self._turn = 0
@@ -61,8 +66,9 @@ class Feeder:
         """One turn for every campaign; a pause when none had anything to send."""
         async with self._runtime.db.system_tx() as tx:
             keys = await repository.sending_campaigns(tx)
-        if keys:
-            await self._tenants.refresh()
+            if keys:
+                await self._tenants.refresh(tx)
+                self._warming = await warmup.tenants(tx)
         self._turn += 1
         fed, begun = False, asyncio.get_running_loop().time()
         batch = max(self._limits.window, self._limits.batch // max(1, len({key.tenant_id for key in keys})))
@@ -80,15 +86,17 @@ class Feeder:
         compiled = await self._compile(key)
         if compiled is None:
             return False
-        windows = self.windows
+        windows, pool = self.windows, ""
         if own := self._tenants.of(key.tenant_id):
             # A full queue of one tenant must not keep the feeder from the others.
             windows, batch = own.windows, min(batch, own.room * self._limits.window)
-            if not batch or await own.outlet.first_due() is None:
+            provider = await own.outlet.first_due()
+            if not batch or provider is None:
                 return False
+            pool = provider.ip_pool
         token = uuid7()
         deadline = asyncio.get_running_loop().time() + self._limits.lease
-        rows, any_seen = await self._claim(key, token, batch)
+        rows, any_seen = await self._claim(key, token, batch, pool)
         if not any_seen:
             await self._finish_if_done(key)
         size = self._limits.window
@@ -100,17 +108,36 @@ class Feeder:
             self.unqueued.pop(0)
         return any_seen
 
-    async def _claim(self, key: CampaignKey, token: UUID, batch: int) -> tuple[list[Claimed], bool]:
+    async def _claim(
+        self, key: CampaignKey, token: UUID, batch: int, pool: str
+    ) -> tuple[list[Claimed], bool]:
         """Leased recipients, and whether any were found (they may all have been skipped)."""
         lease, now = self._limits.lease, self._runtime.clock.now()
         after = self._cursors.pop(key, None)
         async with self._runtime.db.tenant_tx(key.tenant_id) as tx:
+            gate = await self._gate(tx, key, pool)
+            if gate is not None and gate.room is not None:
+                batch = min(batch, gate.room)
+                if not batch:
+                    await gate.say_why_nobody(tx)
+                    return [], False
             rows, last = await repository.claim_fresh(tx, key, token, lease, now, batch, after)
             if last is not None:
                 self._cursors[key] = last
             if len(rows) < batch:
                 rows += await repository.claim_due(tx, key, token, lease, now, batch - len(rows))
-        return rows, bool(rows) or last is not None
+            any_seen = bool(rows) or last is not None
+            if gate is not None:
+                admitted = await gate.admit(tx, token, [row.recipient for row in rows])
+                rows = [row for row in rows if row.recipient.contact_id in admitted]
+        return rows, any_seen
+
+    async def _gate(self, tx: Tx, key: CampaignKey, pool: str) -> Gate | None:
+        """The warm-up that this campaign's mails have to obey; most tenants have none."""
+        if key.tenant_id not in self._warming:
+            return None
+        sender = settings_of(self._runtime).from_email
+        return await open_gate(tx, key.campaign_id, pool, sender, self._runtime.clock.now())
 
     async def _finish_if_done(self, key: CampaignKey) -> None:
         async with self._runtime.db.tenant_tx(key.tenant_id) as tx:

@@ -13,38 +13,19 @@ from shared.web import Runtime
 
 from . import repository
 from .model import Claimed, Limits, Result, Window
-from .outcomes import Accepted, NotSent, Rejected
+from .outcomes import Accepted, NotSent, Outcome, Rejected
+from .outlets import Connection, Outlet
 from .recording import Recorder, result_of, unsendable
-from .smtp import SmtpConnection, SmtpError, SmtpSettings
 
 _IDLE_CLOSE_SECONDS = 5.0
 _POLL_SECONDS = 0.5
-
-
-class Backoff:
-    """One wait for all connections to a server that fails: 0.5 s, doubled up to 30 s."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._until = 0.0
-
-    def failed(self) -> None:
-        self._failures += 1
-        self._until = asyncio.get_running_loop().time() + min(30.0, 0.25 * 2.0**self._failures)
-
-    def worked(self) -> None:
-        self._failures = 0
-
-    @property
-    def remaining(self) -> float:
-        return max(0.0, self._until - asyncio.get_running_loop().time()) if self._failures else 0.0
 
 
 class _Lane:
     """One connection (while there is one) and the record of what it sent last."""
 
     def __init__(self) -> None:
-        self.connection: SmtpConnection | None = None
+        self.connection: Connection | None = None
         self.recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.recorded.set_result(None)
 
@@ -60,7 +41,7 @@ class Lanes:
     def __init__(
         self,
         runtime: Runtime,
-        server: SmtpSettings,
+        outlet: Outlet,
         limits: Limits,
         windows: asyncio.Queue[Window],
         recorder: Recorder,
@@ -68,12 +49,11 @@ class Lanes:
     ) -> None:
         self.in_flight: set[_Flight] = set()
         self._runtime = runtime
-        self._server = server
+        self._outlet = outlet
         self._limits = limits
         self._windows = windows
         self._recorder = recorder
         self._stop = stop
-        self._backoff = Backoff()
 
     async def run(self) -> None:
         """Until `stop`; what is in flight then is finished first."""
@@ -119,22 +99,15 @@ class Lanes:
         return None
 
     async def _connect(self, lane: _Lane) -> None:
-        """Gives the lane a usable connection, or none when it is time to stop."""
+        """Gives the lane a usable connection, or none when there is none to be had."""
         connection = lane.connection
-        if connection and connection.usable and connection.sent < self._limits.connection_mails:
+        is_fresh = connection and connection.usable and connection.sent < self._limits.connection_mails
+        if connection and is_fresh and self._outlet.keeps(connection):
             return
         await lane.close()
-        while not self._stop.is_set() and lane.connection is None:
-            if self._backoff.remaining:
-                await asyncio.sleep(min(self._backoff.remaining, _POLL_SECONDS))
-                continue
-            try:
-                lane.connection = await SmtpConnection.open(self._server)
-            except SmtpError as error:
-                self._backoff.failed()
-                logger.warning("no connection to the mail server", error=str(error))
+        lane.connection = await self._outlet.connect(self._stop)
 
-    async def _send(self, connection: SmtpConnection, lane: _Lane, flight: _Flight) -> None:
+    async def _send(self, connection: Connection, lane: _Lane, flight: _Flight) -> None:
         self.in_flight.add(flight)
         try:
             # the window before this one must be on record: no lane ever has more than two unrecorded
@@ -143,10 +116,7 @@ class Lanes:
             lane.recorded = self._recorder.add(flight.window.key, results)
         finally:
             self.in_flight.discard(flight)
-        if flight.answered:
-            self._backoff.worked()
-        elif not connection.usable:
-            self._backoff.failed()
+        await self._outlet.heard(connection, answered=flight.answered, turned_away=flight.turned_away)
 
     async def _mark(self, window: Window) -> _Flight | None:
         """The window as marked in the database; None when nothing of it may be sent (any more)."""
@@ -192,21 +162,29 @@ class _Flight:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.answered = False
+        self.turned_away = False
         self._waiting: deque[Claimed] = deque(window.rows)
         self._given: deque[Claimed] = deque()
         self._results: list[Result] = []
 
-    async def run(self, connection: SmtpConnection, limits: Limits, runtime: Runtime) -> list[Result]:
+    async def run(self, connection: Connection, limits: Limits, runtime: Runtime) -> list[Result]:
         """One result per recipient of the window."""
         token = self.window.token
         async for outcome in connection.stream(self._mails()):
-            self.answered = self.answered or isinstance(outcome, Accepted | Rejected)
+            self._note(outcome)
             claimed = self._given.popleft()
             self._results.append(result_of(claimed, token, outcome, limits, runtime.clock.now()))
         for claimed in (*self._given, *self._waiting):
             rest = NotSent("its turn did not come", tried=False)
             self._results.append(result_of(claimed, token, rest, limits, runtime.clock.now()))
         return self._results
+
+    def _note(self, outcome: Outcome) -> None:
+        """A refusal for now before anybody was named is the server's trouble, not the recipient's."""
+        if isinstance(outcome, Rejected) and outcome.stage == "mail" and outcome.kind == "retry":
+            self.turned_away = not self.answered
+        elif isinstance(outcome, Accepted | Rejected):
+            self.answered, self.turned_away = True, False
 
     def _mails(self) -> Iterator[OutgoingMail]:
         loop = asyncio.get_running_loop()

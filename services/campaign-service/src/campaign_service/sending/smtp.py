@@ -29,7 +29,10 @@ Security = Literal["none", "starttls", "tls"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
-    """Where to send. `starttls` is required when chosen, never silently skipped."""
+    """Where to send. `starttls` is required when chosen, never silently skipped.
+
+    `address` is connected to in place of `host`, which stays the name that the certificate must have.
+    """
 
     host: str
     port: int = 25
@@ -39,6 +42,7 @@ class SmtpSettings:
     helo: str = "localhost"
     timeouts: Timeouts = field(default_factory=Timeouts)
     pipelining: bool = True
+    address: str | None = None
 
     @classmethod
     def from_url(cls, url: str, *, helo: str = "localhost", timeouts: Timeouts | None = None) -> SmtpSettings:
@@ -75,9 +79,10 @@ class SmtpConnection:
             async with asyncio.timeout(settings.timeouts.connect):
                 _, wire = await asyncio.get_running_loop().create_connection(
                     Wire,
-                    settings.host,
+                    settings.address or settings.host,
                     settings.port,
                     ssl=context if settings.security == "tls" else None,
+                    server_hostname=settings.host if settings.security == "tls" else None,
                 )
         except (OSError, TimeoutError) as error:
             raise SmtpError(f"cannot connect: {error or 'no answer in time'}") from error

@@ -13,8 +13,10 @@ from . import repository
 from .feeding import Feeder
 from .lanes import Lanes
 from .model import Limits
+from .outlets import ServerOutlet
 from .recording import Recorder
 from .smtp import SmtpSettings
+from .tenants import TenantLanes
 
 _STOP_SECONDS = 15.0
 _STUMBLE_SECONDS = 1.0
@@ -43,16 +45,18 @@ class Sender:
         self._limits = limits
         self._stop = stop
         self._recorder = Recorder(runtime, site)
-        self._feeder = Feeder(runtime, site, limits, stop)
-        self._lanes = Lanes(runtime, server, limits, self._feeder.windows, self._recorder, stop)
+        self._tenants = TenantLanes(runtime, limits, self._recorder)
+        self._feeder = Feeder(runtime, site, limits, stop, self._tenants)
+        self._lanes = Lanes(runtime, ServerOutlet(server), limits, self._feeder.windows, self._recorder, stop)
 
     async def run(self) -> None:
         lease = self._limits.lease
         recorder = asyncio.create_task(self._recorder.run())
-        lanes = asyncio.create_task(self._lanes.run())
+        lanes = asyncio.gather(self._lanes.run(), self._tenants.run(self._stop))
         others = [
             asyncio.create_task(self._repeat(self._feeder.round, 0.0)),
             asyncio.create_task(self._repeat(self._lanes.renew_leases, lease / 6)),
+            asyncio.create_task(self._repeat(self._tenants.renew_leases, lease / 6)),
             asyncio.create_task(self._repeat(self._sweep, min(5.0, lease / 3))),
         ]
         try:
@@ -71,9 +75,13 @@ class Sender:
             await asyncio.sleep(pause)
 
     async def _wind_down(
-        self, lanes: asyncio.Task[None], others: list[asyncio.Task[None]], recorder: asyncio.Task[None]
+        self,
+        lanes: asyncio.Future[tuple[None, None]],
+        others: list[asyncio.Task[None]],
+        recorder: asyncio.Task[None],
     ) -> None:
-        for task in (lanes, *others):
+        lanes.cancel()
+        for task in others:
             task.cancel()
         await asyncio.gather(lanes, *others, return_exceptions=True)
         self._recorder.close()

@@ -1,0 +1,77 @@
+"""Any server that takes mails as JSON. Each request is signed: X-Timestamp, and X-Signature, which is
+`sha256=` and the hexadecimal HMAC-SHA256 of the timestamp, a dot and the body."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import time
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from typing import Any
+
+from campaign_service.rendering import OutgoingMail
+from campaign_service.sending.outcomes import Outcome
+from campaign_service.sending.refs import RecipientRefs
+
+from .http import Answer, Request
+from .model import Provider
+
+
+class MessengerApi:
+    """The body names the message by its Message-ID, so that the server can know a repeat."""
+
+    def __init__(self, provider: Provider, refs: RecipientRefs) -> None:
+        self._url = provider.settings["url"]
+        self._key = (provider.secret or "").encode()
+
+    def request(self, mail: OutgoingMail) -> Request:
+        data = json.dumps(payload(mail), ensure_ascii=False).encode()
+        moment = str(int(time.time()))
+        return Request(
+            self._url,
+            data,
+            {
+                "Content-Type": "application/json",
+                "X-Timestamp": moment,
+                "X-Signature": signature(self._key, moment, data),
+            },
+        )
+
+    def outcome(self, answer: Answer) -> Outcome | None:
+        return None
+
+
+def signature(key: bytes, timestamp: str, body: bytes) -> str:
+    """What X-Signature holds."""
+    return "sha256=" + hmac.new(key, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def parsed(content: bytes) -> EmailMessage:
+    """A rendered mail, read back."""
+    return BytesParser(policy=policy.default).parsebytes(content)
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    """Its text of one kind (`html` or `plain`); '' without one."""
+    found = message.get_body((kind,))
+    return str(found.get_content()) if found is not None else ""
+
+
+def payload(mail: OutgoingMail) -> dict[str, Any]:
+    """Channel, addresses, subject, both bodies and the headers that matter to mail readers."""
+    message = parsed(mail.content)
+    wanted = ("Message-ID", "Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "Feedback-ID")
+    return {
+        "channel": "email",
+        "message_id": str(message["Message-ID"]),
+        "return_path": mail.sender,
+        "to": mail.recipient,
+        "from": str(message["From"]),
+        "subject": str(message["Subject"]),
+        "html": part(message, "html"),
+        "text": part(message, "plain"),
+        "headers": {name: str(message[name]) for name in wanted if message[name] is not None},
+    }

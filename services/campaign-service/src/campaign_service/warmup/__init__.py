@@ -1,0 +1,1 @@
+"""Warm-up: daily caps that grow by themselves, and rules that stop them."""
