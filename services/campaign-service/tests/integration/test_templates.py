@@ -7,8 +7,20 @@ import pytest
 from shared.database import SimpleDatabase
 from shared.testing import TokenMint
 
-ENGLISH = {"subject": "Hello {{ first_name }}", "html": "<p>Dear {{ contact.first_name }}</p>", "text": None}
-FRENCH = {"subject": "Bonjour {{ first_name }}", "html": "<p>Cher {{ first_name }}</p>", "text": "Cher !"}
+ENGLISH = {
+    "subject": "Hello {{ first_name }}",
+    "html": "<p>Dear {{ contact.first_name }}</p>",
+    "text": None,
+    "format": "html",
+    "mjml": None,
+}
+FRENCH = {
+    "subject": "Bonjour {{ first_name }}",
+    "html": "<p>Cher {{ first_name }}</p>",
+    "text": "Cher !",
+    "format": "html",
+    "mjml": None,
+}
 
 
 class Templates:
@@ -58,7 +70,7 @@ async def test_a_single_language_can_be_given_flat(templates: Templates) -> None
     made = await templates.create(language="fr", subject="Salut", html="<p>Salut</p>")
     assert (made["default_language"], made["contents"]) == (
         "fr",
-        {"fr": {"subject": "Salut", "html": "<p>Salut</p>", "text": None}},
+        {"fr": {"subject": "Salut", "html": "<p>Salut</p>", "text": None, "format": "html", "mjml": None}},
     )
 
 
@@ -231,3 +243,68 @@ async def test_templates_are_a_tenants_own_and_need_a_role(
         answer = await client.request(method, path.format(t=tenant_b), json=body, headers=stranger)
         assert answer.status_code == 404, path
     assert (await templates.get(f"/{made['id']}")).json()["data"] == made
+
+
+MJML = (
+    "<mjml><mj-body><mj-section><mj-column><mj-text>Dear {{ first_name }}</mj-text></mj-column></mj-section>"
+    "</mj-body></mjml>"
+)
+
+
+async def test_mjml_is_compiled_when_it_is_stored_and_kept(templates: Templates) -> None:
+    made = await templates.create(subject="S", html=MJML, format="mjml")
+    content = made["contents"]["en"]
+    assert (content["format"], content["mjml"]) == ("mjml", MJML)
+    assert "<mj-" not in content["html"]
+    assert "Dear {{ first_name }}" in content["html"]
+    shown = (await templates.preview(made["id"])).json()["data"]
+    assert "Dear Anna" in shown["html"]
+    assert "Dear Anna" in shown["text"]
+    same = await templates.put(made["id"], contents=made["contents"])
+    assert same.json()["data"]["version"] == 1
+    changed = await templates.put(made["id"], contents={"fr": {"subject": "S", "mjml": MJML}})
+    assert changed.json()["data"]["languages"] == ["en", "fr"]
+    wrong = await templates.put(made["id"], contents={"fr": {"subject": "S", "mjml": "<mjml>\n<mj-bod/>"}})
+    error = wrong.json()["error"]
+    assert (wrong.status_code, error["field"], error["details"]["line"]) == (400, "contents.fr.mjml", 2)
+
+
+async def test_language_and_category_choose_the_content(templates: Templates) -> None:
+    def content(name: str) -> dict[str, Any]:
+        return {"subject": name, "html": f"<p>{name}</p>"}
+
+    keys = ["en", "en/photo-shops", "fr", "fr/photo-shops"]
+    contents = {key: content(key) for key in keys[:3]} | {"FR/Photo Shops": content(keys[3])}
+    made = await templates.create(contents=contents)
+    assert made["languages"] == keys
+
+    async def chosen(language: str, category: str | None) -> Any:
+        person = {
+            "email": f"{uuid4().hex}@example.com",
+            "first_name": "Ida",
+            "language": language,
+            "category": category,
+        }
+        answer = await templates.client.post("/api/v2/contacts", json=person, headers=templates.headers)
+        shown = await templates.preview(made["id"], contact_id=answer.json()["data"]["id"])
+        return shown.json()["data"]["subject"]
+
+    assert await chosen("fr", "Photo shops") == "fr/photo-shops"
+    assert await chosen("fr", "Schools") == "fr"
+    assert await chosen("de", "Photo shops") == "en/photo-shops"
+    assert await chosen("de", None) == "en"
+    bad = await templates.post(name="x", contents={"en": content("en"), "fr/!": content("y")})
+    assert bad.status_code == 422
+
+
+async def test_preview_shows_the_header_of_a_campaign(templates: Templates) -> None:
+    made = await templates.create(contents={"en": ENGLISH})
+    body = {"name": "Été", "template_id": made["id"], "from_name": "Zoé", "from_email": "zoe@example.com"}
+    answer = await templates.client.post("/api/v2/campaigns", json=body, headers=templates.headers)
+    campaign_id = answer.json()["data"]["id"]
+    shown = await templates.preview(made["id"], campaign_id=campaign_id)
+    headers = dict(shown.json()["data"]["headers"])
+    assert (headers["From"], headers["Subject"]) == ("Zoé <zoe@example.com>", "Hello Anna")
+    assert headers["To"] == "Anna Berg <anna@example.com>"
+    assert headers["X-Campaign-Id"] == campaign_id
+    assert (await templates.preview(made["id"], campaign_id=str(uuid4()))).status_code == 404

@@ -11,6 +11,7 @@ from campaign_service.rendering import (
     Content,
     Preview,
     Recipient,
+    choose_content,
     compile_message,
     merge_variables,
     render_preview,
@@ -71,15 +72,9 @@ async def preview(
             field="language",
             details={"languages": sorted(contents)},
         )
-    wanted = language or campaign["language"] or recipient.language
-    chosen = next(
-        (
-            name
-            for name in (wanted, wanted.partition("-")[0], template["default_language"])
-            if name in contents
-        ),
-        next(iter(contents)),
-    )
+    wanted = campaign["language"] or recipient.language
+    default = template["default_language"]
+    chosen = language or choose_content(contents, wanted, recipient.category, default)
     variables = merge_variables(recipient, campaign_name=campaign["name"], unsubscribe_url="#unsubscribe")
     return render_preview(contents[chosen], variables), chosen, recipient
 
@@ -97,5 +92,6 @@ async def _recipient(tx: Tx, tenant_id: UUID, contact_id: UUID | None) -> Recipi
         first_name=row["first_name"],
         last_name=row["last_name"],
         country=row["country"],
+        category=row["category"],
         custom=row["custom_fields"],
     )

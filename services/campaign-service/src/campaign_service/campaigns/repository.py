@@ -220,7 +220,7 @@ async def template_contents(
 async def contact(tx: Tx, tenant_id: UUID, contact_id: UUID | None) -> dict[str, Any] | None:
     """One contact as the renderer needs it; without an id, the tenant's first."""
     row = await tx.fetchrow(
-        """SELECT id, email, language, first_name, last_name, country, custom_fields FROM contact
+        """SELECT id, email, language, first_name, last_name, country, category, custom_fields FROM contact
            WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2) ORDER BY id LIMIT 1""",
         tenant_id,
         contact_id,

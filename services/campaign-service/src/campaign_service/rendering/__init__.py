@@ -1,8 +1,10 @@
 """Personalised mails from Liquid templates: `compile_message` for sending, `render_preview` for looking."""
 
+from .choosing import choose_content, content_key
 from .compiler import CompiledCampaign, compile_message
+from .mjml import compile_mjml
 from .model import CampaignInfo, Content, OutgoingMail, Preview, Recipient, RenderError, TemplateSyntaxError
-from .preview import render_preview
+from .preview import preview_headers, render_preview
 from .site import Site
 from .variables import merge_variables
 
@@ -16,7 +18,11 @@ __all__ = [
     "RenderError",
     "Site",
     "TemplateSyntaxError",
+    "choose_content",
     "compile_message",
+    "compile_mjml",
+    "content_key",
     "merge_variables",
+    "preview_headers",
     "render_preview",
 ]

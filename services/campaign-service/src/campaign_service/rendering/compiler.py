@@ -16,6 +16,7 @@ from liquid import Markup
 from liquid.exceptions import LiquidError
 
 from . import headers
+from .choosing import choose_content
 from .css import inline_css
 from .links import TRACKING_OUTPUT, LinkTable, Tracking, add_pixel, rewrite_html, rewrite_text
 from .liquid_env import Part, parse, render
@@ -39,6 +40,7 @@ Value = Callable[[Variables], bytes]
 TRACKING_KEY = TRACKING_OUTPUT.strip("{} ")
 # The same in HTML and text (nothing in them needs escaping), long, and in every mail.
 _ENCODED_ONCE = (TRACKING_KEY, "unsubscribe_url")
+_KEPT_CHOICES = 1000
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -96,9 +98,7 @@ class CompiledCampaign:
             for language in sorted(contents)
         }
         self.links: list[str] = table.urls
-        self._fallback = self._languages.get(campaign.default_language) or next(
-            iter(self._languages.values())
-        )
+        self._chosen: dict[tuple[str, str | None], _Skeleton] = {}
 
     def mail(self, recipient: Recipient) -> OutgoingMail:
         """Raises RenderError when this recipient's mail cannot be made."""
@@ -118,7 +118,7 @@ class CompiledCampaign:
             "unsubscribe_url": encode_value(variables["unsubscribe_url"]),
         }
         try:
-            content = self._language(recipient.language).fill(variables)
+            content = self._content(recipient).fill(variables)
         except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
             raise RenderError(str(error)) from error
         return OutgoingMail(f"b-{ref}@{site.mail_domain}", address, content)
@@ -127,9 +127,15 @@ class CompiledCampaign:
         """The whole message (RFC 5322, CRLF); see `mail` for its envelope."""
         return self.mail(recipient).content
 
-    def _language(self, language: str) -> _Skeleton:
-        found = self._languages.get(language) or self._languages.get(language.partition("-")[0])
-        return found or self._fallback
+    def _content(self, recipient: Recipient) -> _Skeleton:
+        wanted = (recipient.language, recipient.category)
+        found = self._chosen.get(wanted)
+        if found is None:
+            if len(self._chosen) >= _KEPT_CHOICES:
+                self._chosen.clear()
+            key = choose_content(self._languages, *wanted, self.campaign.default_language)
+            found = self._chosen[wanted] = self._languages[key]
+        return found
 
     def _compile(self, content: Content, tracking: Tracking) -> _Skeleton:
         sources = prepare(content, tracking)

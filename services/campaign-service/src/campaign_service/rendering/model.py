@@ -56,6 +56,7 @@ class Recipient:
     variant: int = 0
     repeat: int = 0
     code: str | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from email import policy
+from email.parser import BytesHeaderParser
 from typing import Any
+from uuid import UUID
 
-from .compiler import one_line, prepare, render_source
+from .compiler import compile_message, one_line, prepare, render_source
 from .liquid_env import Part, parse
-from .model import Content, Preview, RenderError
+from .model import CampaignInfo, Content, Preview, Recipient, RenderError
+from .site import Site
 from .variables import unknown_variables
 
 # Gmail cuts a longer message and hides its end, the unsubscribe link with it.
@@ -38,6 +43,22 @@ def render_preview(content: Content, variables: Mapping[str, Any]) -> Preview:
     if len(html.encode("utf-8", "replace")) > _CLIPPED:
         warnings.append("The HTML is larger than 102 kB: some mail programs hide its end")
     return Preview(one_line(subject), html, text, tuple(warnings))
+
+
+def preview_headers(
+    content: Content, person: Recipient, campaign: CampaignInfo, site: Site
+) -> list[tuple[str, str]]:
+    """The mail's header, decoded; empty where the mail cannot be made for this person.
+
+    Its links name nobody, so that who looks at a preview takes no contact off a list.
+    """
+    compiled = compile_message({"en": content}, campaign=campaign, site=site)
+    try:
+        mail = compiled.render(replace(person, contact_id=UUID(int=0)))
+    except RenderError:
+        return []
+    header = BytesHeaderParser(policy=policy.default).parsebytes(mail)
+    return [(name, str(value)) for name, value in header.items()]
 
 
 def _advice(content: Content) -> list[str]:

@@ -82,7 +82,7 @@ async def _claim(
               WHERE tenant_id = $1 AND campaign_id = $2
                 AND contact_id = ANY(ARRAY(SELECT contact_id FROM picked))
               RETURNING contact_id, variant, code, email, language, attempts, possible_repeats)
-            SELECT r.*, c.first_name, c.last_name, c.country, c.custom_fields,
+            SELECT r.*, c.first_name, c.last_name, c.country, c.category, c.custom_fields,
                    coalesce(s.reason, CASE WHEN c.id IS NULL THEN 'contact_deleted'
                                            WHEN c.status <> 'valid' THEN c.status END) AS skip_reason
             FROM claimed r
@@ -135,6 +135,7 @@ def _claimed(row: Any) -> Claimed:
         first_name=row["first_name"],
         last_name=row["last_name"],
         country=row["country"],
+        category=row["category"],
         custom=row["custom_fields"],
         variant=row["variant"],
         repeat=row["possible_repeats"],

@@ -13,6 +13,7 @@ _COLUMNS = """t.id, t.tenant_id, t.name, t.category, t.default_language, t.curre
     t.created_at, t.updated_at, t.archived_at,
     ARRAY(SELECT c.language FROM template_content c WHERE c.tenant_id = t.tenant_id AND c.template_id = t.id
           AND c.version = t.current_version ORDER BY c.language) AS languages"""
+PARTS = ("subject", "html", "text", "mjml")
 Contents = Mapping[str, Mapping[str, Any]]
 
 
@@ -37,10 +38,10 @@ async def insert_contents(
 ) -> None:
     """All languages of a new version."""
     await tx.executemany(
-        """INSERT INTO template_content (tenant_id, template_id, version, language, subject, html, text)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
+        """INSERT INTO template_content (tenant_id, template_id, version, language, subject, html, text, mjml)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)""",
         [
-            (tenant_id, template_id, version, language, c["subject"], c["html"], c["text"])
+            (tenant_id, template_id, version, language, c["subject"], c["html"], c["text"], c["mjml"])
             for language, c in contents.items()
         ],
     )
@@ -93,15 +94,15 @@ async def page(
 
 
 async def contents(tx: Tx, tenant_id: UUID, template_id: UUID, version: int) -> dict[str, dict[str, Any]]:
-    """Language to subject, html and text; empty when there is no such version."""
+    """Language to subject, html, text and mjml (the HTML's source); empty without such a version."""
     rows = await tx.fetch(
-        """SELECT language, subject, html, text FROM template_content
+        """SELECT language, subject, html, text, mjml FROM template_content
            WHERE tenant_id = $1 AND template_id = $2 AND version = $3 ORDER BY language""",
         tenant_id,
         template_id,
         version,
     )
-    return {row["language"]: {name: row[name] for name in ("subject", "html", "text")} for row in rows}
+    return {row["language"]: {name: row[name] for name in PARTS} for row in rows}
 
 
 async def versions(

@@ -20,7 +20,7 @@ from campaign_service.templates.schemas import (
     VersionOut,
 )
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import OperatorUser, Page, ReadTx, TenantPath, TenantTx
+from shared.web import OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/templates", tags=["templates"])
 _WRITE = error_responses(400, 401, 403, 404, 409, 422)
@@ -28,7 +28,7 @@ Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: 
 
 
 def _out(row: dict[str, Any]) -> TemplateOut:
-    return TemplateOut(**row)
+    return TemplateOut(**service.out(row))
 
 
 @router.post("", status_code=201, responses=_WRITE)
@@ -90,7 +90,11 @@ async def archive_template(
 
 @router.post("/{tenant_id}/{template_id}/preview", responses=error_responses(400, 401, 404, 422))
 async def preview_template(
-    tenant_id: TenantPath, template_id: UUID, tx: ReadTx, body: PreviewIn | None = None
+    tenant_id: TenantPath,
+    template_id: UUID,
+    tx: ReadTx,
+    rt: RuntimeDep,
+    body: PreviewIn | None = None,
 ) -> ApiResponse[PreviewOut]:
     """What one person would get: rendered as the send does it, without tracking."""
-    return success_response(await service.preview(tx, tenant_id, template_id, body or PreviewIn()))
+    return success_response(await service.preview(tx, rt, tenant_id, template_id, body or PreviewIn()))

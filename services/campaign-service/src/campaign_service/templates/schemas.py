@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from campaign_service.contacts.fields import language_code
 from campaign_service.contacts.types import (
     CustomFields,
     LanguageCode,
@@ -17,6 +18,7 @@ from campaign_service.contacts.types import (
     ShortLine,
     TenantBody,
 )
+from campaign_service.rendering import content_key
 
 MAX_HTML = 1_000_000
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00\r\n]*$")]
@@ -24,18 +26,55 @@ Html = Annotated[str, StringConstraints(min_length=1, max_length=MAX_HTML, patte
 PlainText = Annotated[str, StringConstraints(max_length=MAX_HTML, pattern=r"^[^\x00]*$")]
 
 
+Format = Literal["html", "mjml"]
+
+
 class ContentIn(BaseModel):
-    """One language. Without `text`, the text part is made from the HTML."""
+    """One content: `html`, or `mjml` from which the HTML is made (also as `html` with `format` mjml).
+
+    Without `text`, the text part is made from the HTML.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     subject: Subject
-    html: Html
+    html: Html | None = None
     text: PlainText | None = None
+    format: Format | None = None
+    mjml: Html | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _source(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        given = dict(data)
+        if given.get("format") == "mjml" and given.get("mjml") is None:
+            given["mjml"] = given.pop("html", None)
+        if given.get("format") == "html" and given.get("mjml") is not None:
+            raise ValueError("with format html there is no mjml")
+        if given.get("html") is None and given.get("mjml") is None:
+            raise ValueError("give html or mjml")
+        return given
 
 
-Contents = Annotated[dict[LanguageCode, ContentIn], Field(min_length=1, max_length=50)]
-Changes = Annotated[dict[LanguageCode, ContentIn | None], Field(max_length=50)]
+def _content_key(value: str) -> str:
+    language, slash, category = value.partition("/")
+    code = language_code(language)
+    if code is None:
+        raise ValueError("not a language; give a code such as en")
+    key = content_key(code, category)
+    if slash and "/" not in key:
+        raise ValueError("the category after the slash is empty")
+    return key
+
+
+ContentKey = Annotated[str, StringConstraints(max_length=100), AfterValidator(_content_key)]
+Contents = Annotated[
+    dict[ContentKey, ContentIn],
+    Field(min_length=1, max_length=50, description="By language (`fr`), or language/category (`fr/shops`)"),
+]
+Changes = Annotated[dict[ContentKey, ContentIn | None], Field(max_length=50)]
 
 
 class TemplateIn(TenantBody):
@@ -51,13 +90,15 @@ class TemplateIn(TenantBody):
     subject: Subject | None = None
     html: Html | None = None
     text: PlainText | None = None
+    format: Format | None = None
+    mjml: Html | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        single = self.subject is not None or self.html is not None or self.text is not None
+        single = any(part is not None for part in (self.subject, self.html, self.text, self.mjml))
         if single == (self.contents is not None):
             raise ValueError("give either contents or subject and html")
-        if single and (self.subject is None or self.html is None):
+        if single and (self.subject is None or (self.html is None and self.mjml is None)):
             raise ValueError("subject and html are both required")
         return self
 
@@ -65,9 +106,9 @@ class TemplateIn(TenantBody):
         if self.contents is not None:
             return self.contents
         assert self.subject is not None
-        assert self.html is not None
         language = self.language or self.default_language or "en"
-        return {language: ContentIn(subject=self.subject, html=self.html, text=self.text)}
+        parts = {"html": self.html, "text": self.text, "format": self.format, "mjml": self.mjml}
+        return {language: ContentIn.model_validate({"subject": self.subject, **parts})}
 
 
 class TemplateUpdate(PatchBody):
@@ -84,11 +125,13 @@ class TemplateUpdate(PatchBody):
 
 
 class ContentOut(BaseModel):
-    """`text` null: it is made from the HTML."""
+    """`text` null: it is made from the HTML, which is made from `mjml` where `format` is mjml."""
 
     subject: str
     html: str
     text: str | None
+    format: Format
+    mjml: str | None
 
 
 class TemplateSummary(BaseModel):
@@ -124,6 +167,7 @@ class SamplePerson(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     email: Line = "anna@example.com"
+    category: ShortLine | None = None
     first_name: Line | None = "Anna"
     last_name: Line | None = "Berg"
     country: ShortLine | None = None
@@ -137,17 +181,22 @@ class PreviewIn(BaseModel):
 
     contact_id: UUID | None = None
     sample: SamplePerson | None = None
-    language: LanguageCode | None = None
+    language: ContentKey | None = None
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     campaign_name: Line = "Preview"
+    campaign_id: UUID | None = Field(default=None, description="Whose sender and name are shown")
 
 
 class PreviewOut(BaseModel):
-    """What the person would get, without tracking. `language` is the one that was chosen for them."""
+    """What the person would get, without tracking. `language` is the one that was chosen for them.
+
+    `headers` are names and values in the order of the mail, decoded; their links are of nobody.
+    """
 
     subject: str
     html: str
     text: str
+    headers: list[tuple[str, str]]
     language: str
     version: int
     warnings: list[str]

@@ -6,18 +6,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from campaign_service.campaigns import repository as campaigns
+from campaign_service.campaigns.content import campaign_info
 from campaign_service.contacts import service as contacts
 from campaign_service.rendering import (
+    CampaignInfo,
     Content,
     Recipient,
     TemplateSyntaxError,
+    choose_content,
+    compile_mjml,
     merge_variables,
+    preview_headers,
     render_preview,
 )
+from campaign_service.settings import settings_of, site_of
 from campaign_service.templates import repository
 from campaign_service.templates.schemas import PreviewIn, PreviewOut, SamplePerson, TemplateIn, TemplateUpdate
 from shared.database import Tx
 from shared.errors import ConflictError, NotFoundError, ValidationError
+from shared.web import Runtime
 
 _SAMPLE_ID = UUID(int=0)
 
@@ -38,21 +46,24 @@ class TemplateInUseError(ConflictError):
 
 def choose_language(available: Iterable[str], wanted: str | None, default: str) -> str:
     """The wanted language, else its base language (`fr` for `fr-CA`), else the default, else the first."""
-    languages = sorted(available)
-    for candidate in (wanted, (wanted or "").partition("-")[0], default):
-        if candidate in languages:
-            return str(candidate)
-    return languages[0]
+    return choose_content(available, wanted, None, default)
 
 
-def check_syntax(language: str, content: Mapping[str, Any]) -> None:
-    """Raises TemplateSyntaxError with the field (`contents.fr.html`), line and column."""
+def compiled(language: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A content as it is stored: MJML compiled, syntax checked.
+
+    Raises TemplateSyntaxError with the field (`contents.fr.html`), line and column.
+    """
+    content = {name: given.get(name) for name in repository.PARTS}
     try:
+        if content["mjml"] is not None:
+            content["html"] = compile_mjml(content["mjml"])
         render_preview(_content(content), {})
     except TemplateSyntaxError as error:
         raise TemplateSyntaxError(
             error.message, field=f"contents.{language}.{error.field}", details=error.details
         ) from error
+    return content
 
 
 def _content(row: Mapping[str, Any]) -> Content:
@@ -60,9 +71,7 @@ def _content(row: Mapping[str, Any]) -> Content:
 
 
 async def create(tx: Tx, tenant_id: UUID, body: TemplateIn) -> dict[str, Any]:
-    contents = {language: c.model_dump() for language, c in body.all_contents().items()}
-    for language, content in contents.items():
-        check_syntax(language, content)
+    contents = {language: compiled(language, c.model_dump()) for language, c in body.all_contents().items()}
     default = body.default_language or choose_language(contents, None, "en")
     _require_default(contents, default)
     template_id = await repository.insert(tx, tenant_id, body.name, body.category, default)
@@ -91,6 +100,15 @@ async def get(tx: Tx, tenant_id: UUID, template_id: UUID, version: int | None = 
     return template | {"contents": contents} | chosen
 
 
+def out(template: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is answered: each content says in which format it was written."""
+    contents = {
+        language: content | {"format": "html" if content["mjml"] is None else "mjml"}
+        for language, content in template["contents"].items()
+    }
+    return {**template, "contents": contents}
+
+
 async def update(tx: Tx, tenant_id: UUID, template_id: UUID, body: TemplateUpdate) -> dict[str, Any]:
     """Raises TemplateArchivedError, TemplateNameTakenError, TemplateSyntaxError."""
     if not await repository.lock(tx, tenant_id, template_id):
@@ -111,10 +129,8 @@ async def update(tx: Tx, tenant_id: UUID, template_id: UUID, body: TemplateUpdat
 
 def _merged(old: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The old contents with the given ones put in; a given null takes a language away."""
-    for language, content in given.items():
-        if content is not None:
-            check_syntax(language, content)
-    return {language: c for language, c in {**old, **given}.items() if c is not None}
+    new = {language: content and compiled(language, content) for language, content in given.items()}
+    return {language: content for language, content in {**old, **new}.items() if content is not None}
 
 
 async def _check_name(tx: Tx, tenant_id: UUID, template_id: UUID, name: str | None) -> None:
@@ -133,7 +149,7 @@ async def archive(tx: Tx, tenant_id: UUID, template_id: UUID) -> dict[str, Any]:
     return archived
 
 
-async def preview(tx: Tx, tenant_id: UUID, template_id: UUID, body: PreviewIn) -> PreviewOut:
+async def preview(tx: Tx, rt: Runtime, tenant_id: UUID, template_id: UUID, body: PreviewIn) -> PreviewOut:
     """The template as one person would get it, by the engine of the send."""
     template = await get(tx, tenant_id, template_id, body.version)
     person = await _person(tx, tenant_id, body)
@@ -144,17 +160,33 @@ async def preview(tx: Tx, tenant_id: UUID, template_id: UUID, body: PreviewIn) -
             field="language",
             details={"languages": sorted(contents)},
         )
-    language = body.language or choose_language(contents, person.language, template["default_language"])
-    variables = merge_variables(person, campaign_name=body.campaign_name, unsubscribe_url="#unsubscribe")
-    rendered = render_preview(_content(contents[language]), variables)
+    default = template["default_language"]
+    language = body.language or choose_content(contents, person.language, person.category, default)
+    info = await _campaign(tx, rt, tenant_id, body, template["default_language"])
+    variables = merge_variables(person, campaign_name=info.name, unsubscribe_url="#unsubscribe")
+    content = _content(contents[language])
+    rendered = render_preview(content, variables)
     return PreviewOut(
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,
         language=language,
         version=template["version"],
+        headers=preview_headers(content, person, info, site_of(rt)),
         warnings=list(rendered.warnings),
     )
+
+
+async def _campaign(
+    tx: Tx, rt: Runtime, tenant_id: UUID, body: PreviewIn, default_language: str
+) -> CampaignInfo:
+    if body.campaign_id is None:
+        sender = settings_of(rt).from_email
+        return CampaignInfo(tenant_id, _SAMPLE_ID, body.campaign_name, None, sender)
+    campaign = await campaigns.get(tx, tenant_id, body.campaign_id)
+    if campaign is None:
+        raise NotFoundError("There is no such campaign")
+    return campaign_info(rt, campaign, default_language)
 
 
 async def _person(tx: Tx, tenant_id: UUID, body: PreviewIn) -> Recipient:
@@ -167,6 +199,7 @@ async def _person(tx: Tx, tenant_id: UUID, body: PreviewIn) -> Recipient:
             first_name=sample.first_name,
             last_name=sample.last_name,
             country=sample.country,
+            category=sample.category,
             custom=sample.custom,
         )
     contact = await contacts.get(tx, tenant_id, body.contact_id)
@@ -177,5 +210,6 @@ async def _person(tx: Tx, tenant_id: UUID, body: PreviewIn) -> Recipient:
         first_name=contact["first_name"],
         last_name=contact["last_name"],
         country=contact["country"],
+        category=contact["category"],
         custom=contact["custom_fields"],
     )
