@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from campaign_service.ab.significance import Tested, Verdict
+from campaign_service.ab.significance import Figures, Verdict
 from campaign_service.campaigns.holds.repository import HELD
 from shared.database import Tx
 
@@ -98,7 +98,7 @@ async def set_winner(
     tenant_id: UUID,
     campaign_id: UUID,
     verdict: Verdict,
-    figures: Sequence[Tested],
+    figures: Sequence[Figures],
     decided_by: UUID | None,
     now: datetime,
 ) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from campaign_service.ab import repository
 from campaign_service.ab.content import contents_of
 from campaign_service.ab.schemas import VariantsIn
-from campaign_service.ab.significance import Tested, Verdict, judge, p_value
+from campaign_service.ab.significance import Figures, Verdict, judge, p_value
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns.content import load_contents, tracked_links
 from campaign_service.campaigns.holds import repository as holds
@@ -129,12 +129,12 @@ def _named(verdict: Verdict) -> dict[str, Any]:
     return {"winner": verdict.winner, "outcome": verdict.outcome, "p_value": verdict.p_value}
 
 
-async def _figures(tx: Tx, campaign: Campaign, test: Test) -> list[Tested]:
+async def _figures(tx: Tx, campaign: Campaign, test: Test) -> list[Figures]:
     found = await repository.figures(tx, campaign["tenant_id"], campaign["id"])
     return [
-        Tested(number, found[number]["sent"], found[number][test["metric"]])
+        Figures(number, found[number]["sent"], found[number][test["metric"]])
         if number in found
-        else Tested(number, 0, 0)
+        else Figures(number, 0, 0)
         for number in (variant["number"] for variant in test["variants"])
     ]
 
@@ -161,7 +161,7 @@ async def win(
     return campaign
 
 
-def _p_of(number: int, figures: list[Tested]) -> float | None:
+def _p_of(number: int, figures: list[Figures]) -> float | None:
     mine = [figure for figure in figures if figure.number == number]
     others = [figure for figure in figures if figure.number != number]
     return p_value(

@@ -12,7 +12,7 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Figures:
     """How many people got a variant, and how many of them reacted."""
 
     number: int
@@ -45,7 +45,7 @@ def p_value(reactions: int, tested: int, other_reactions: int, other_tested: int
     return min(1.0, math.erfc(abs(z) / math.sqrt(2)))
 
 
-def judge(figures: Sequence[Tested]) -> Verdict:
+def judge(figures: Sequence[Figures]) -> Verdict:
     """The variant with the best rate, the lower number where two are equal.
 
     It wins whether or not the difference is significant (the outcome says which): the others have to get
