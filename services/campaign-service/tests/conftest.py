@@ -19,6 +19,7 @@ from shared.testing.clients import service_client
 from shared.testing.plugin import OpenDatabase
 
 from .integration.campaigns_kit import Kit, open_kit
+from .integration.contacts_kit import Contacts
 
 
 @pytest.fixture
@@ -47,6 +48,11 @@ async def client(app: FastAPI, db: SimpleDatabase, mint: TokenMint) -> AsyncIter
 def headers(mint: TokenMint, tenant_a: UUID) -> dict[str, str]:
     """The owner of tenant A."""
     return mint.headers(tenant_a)
+
+
+@pytest.fixture
+def contacts(client: httpx.AsyncClient, tenant_a: UUID, headers: dict[str, str]) -> Contacts:
+    return Contacts(client, tenant_a, headers)
 
 
 @pytest.fixture(scope="session")

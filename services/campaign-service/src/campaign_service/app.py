@@ -12,6 +12,8 @@ from campaign_service.campaigns.recipients import routes as recipients
 from campaign_service.channels import routes as channels
 from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
+from campaign_service.contacts.duplicates import job as duplicates_job
+from campaign_service.contacts.duplicates import routes as duplicates
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
@@ -27,6 +29,8 @@ from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
 from campaign_service.templates import routes as templates
 from campaign_service.tracking import routes as tracking
+from campaign_service.validation import job as validation_job
+from campaign_service.validation import routes as validation
 from campaign_service.warmup import job as warmup_job
 from campaign_service.warmup import routes as warmup
 from shared.jobs import jobs_router
@@ -44,6 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[
             tracking.router,
             imports.router,
+            validation.router,
+            duplicates.router,
             contacts.router,
             tags.router,
             templates.router,
@@ -60,10 +66,18 @@ def create_app(settings: Settings) -> FastAPI:
             jobs_router("/api/v2/jobs/{tenant_id}"),
         ],
         consumers=CONSUMERS,
-        jobs=(*scheduler.JOBS, *import_job.JOBS, *netlife_job.JOBS, *warmup_job.JOBS),
+        jobs=(
+            *scheduler.JOBS,
+            *import_job.JOBS,
+            *validation_job.JOBS,
+            *duplicates_job.JOBS,
+            *netlife_job.JOBS,
+            *warmup_job.JOBS,
+        ),
         schedules=(
             *scheduler.SCHEDULES,
             *import_job.SCHEDULES,
+            *validation_job.SCHEDULES,
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,
         ),

@@ -27,6 +27,8 @@ class Settings(CommonConfig):
     intake_smtp_port: int = Field(default=0, ge=0, le=65535)
     provider_private_hosts: list[str] = Field(default_factory=list)
     """Hosts that tenants' providers may have though they are no public addresses, as JSON."""
+    validation_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")
+    """Resolver for domains of addresses, `host:port`; empty for the machine's own, `off` for none."""
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
     netlife_portals: dict[str, Annotated[str, AfterValidator(check_address)]] = Field(default_factory=dict)
     """Photo portals beside the known ones: name to API address, as JSON."""

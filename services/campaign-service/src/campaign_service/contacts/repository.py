@@ -21,7 +21,7 @@ FIELDS = (
     "validation_status",
 )
 _COLUMNS = f"""c.id, c.tenant_id, {", ".join(f"c.{name}" for name in FIELDS)}, c.custom_fields, c.source_id,
-    c.created_at, c.updated_at,
+    c.validation_score, c.validation_errors, c.validated_at, c.created_at, c.updated_at,
     ARRAY(SELECT t.slug FROM contact_tag ct JOIN tag t ON t.tenant_id = ct.tenant_id AND t.id = ct.tag_id
           WHERE ct.tenant_id = c.tenant_id AND ct.contact_id = c.id ORDER BY t.slug) AS tags"""
 # The status a suppressed address gives its contact, also when it is added again later.
@@ -31,6 +31,11 @@ _STATUS = """coalesce((SELECT CASE s.reason WHEN 'unsubscribed' THEN 'unsubscrib
     WHERE s.tenant_id = $1 AND s.channel = 'email' AND s.address_lower = lower(g.email)
       AND s.reason <> 'soft_bounces' AND (s.expires_at IS NULL OR s.expires_at > now())
     ORDER BY s.scope LIMIT 1), g.status)"""
+
+# What is known of an address goes with it.
+_UNVALIDATED = """, validation_score = CASE WHEN email IS NOT DISTINCT FROM ${n} THEN validation_score END,
+    validation_errors = CASE WHEN email IS NOT DISTINCT FROM ${n} THEN validation_errors ELSE '{{}}' END,
+    validated_at = CASE WHEN email IS NOT DISTINCT FROM ${n} THEN validated_at END"""
 
 
 async def insert_many(
@@ -108,6 +113,8 @@ async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, changes: dict[str, A
     names = [name for name in FIELDS if name in changes]
     sets = [f", {name} = ${n}" for n, name in enumerate(names, start=4)]
     differs = [f"{name} IS DISTINCT FROM ${n}" for n, name in enumerate(names, start=4)]
+    if "email" in changes:
+        sets.append(_UNVALIDATED.format(n=names.index("email") + 4))
     merged = "jsonb_strip_nulls(custom_fields || $3::jsonb)"
     return bool(
         await tx.affected(

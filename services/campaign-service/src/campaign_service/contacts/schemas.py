@@ -76,6 +76,9 @@ class ContactOut(BaseModel):
     category: str | None
     status: ContactStatus
     validation_status: ValidationStatus
+    validation_score: float | None
+    validation_errors: list[str]
+    validated_at: datetime | None
     custom_fields: dict[str, Any]
     tags: list[str]
     source_id: UUID | None

@@ -59,6 +59,8 @@ async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, body: ContactUpdate)
         other = await repository.id_of_email(tx, tenant_id, changes["email"])
         if other not in (None, contact_id):
             raise ContactExistsError.of(other)
+    if "email" in changes and other is None:
+        changes.setdefault("validation_status", "unknown")
     changed = await repository.update(tx, tenant_id, contact_id, changes)
     if "tags" in changes:
         await tags.replace(tx, tenant_id, contact_id, changes["tags"])
