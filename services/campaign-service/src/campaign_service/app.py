@@ -14,6 +14,7 @@ from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
+from campaign_service.conversations import routes as conversations
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
@@ -24,6 +25,8 @@ from campaign_service.netlife import job as netlife_job
 from campaign_service.netlife import routes as netlife
 from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
+from campaign_service.sms import routes as sms
+from campaign_service.sms import worker as texter
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
@@ -63,6 +66,9 @@ def create_app(settings: Settings) -> FastAPI:
             stats.router,
             suppressions.router,
             netlife.router,
+            sms.router,
+            conversations.router,
+            conversations.leads_router,
             jobs_router("/api/v2/jobs/{tenant_id}"),
         ],
         consumers=CONSUMERS,
@@ -81,6 +87,6 @@ def create_app(settings: Settings) -> FastAPI:
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,
         ),
-        background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run],
+        background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run, texter.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )

@@ -5,5 +5,6 @@ from __future__ import annotations
 from campaign_service.campaigns.holds import consumer as tenants
 from campaign_service.deliveries import consumer as deliveries
 from campaign_service.messages import consumer as messages
+from campaign_service.sms import inbound as texts
 
-CONSUMERS = (*deliveries.CONSUMERS, *messages.CONSUMERS, *tenants.CONSUMERS)
+CONSUMERS = (*deliveries.CONSUMERS, *messages.CONSUMERS, *tenants.CONSUMERS, *texts.CONSUMERS)

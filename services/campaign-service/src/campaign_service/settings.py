@@ -30,6 +30,9 @@ class Settings(CommonConfig):
     validation_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")
     """Resolver for domains of addresses, `host:port`; empty for the machine's own, `off` for none."""
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
+    twilio_url: str = "https://api.twilio.com"
+    sms_connections: int = Field(default=4, ge=1, le=100)
+    sms_timeout_seconds: float = Field(default=20.0, gt=0, le=300)
     netlife_portals: dict[str, Annotated[str, AfterValidator(check_address)]] = Field(default_factory=dict)
     """Photo portals beside the known ones: name to API address, as JSON."""
     netlife_keep_days: int = Field(default=30, ge=1)

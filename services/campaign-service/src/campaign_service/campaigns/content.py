@@ -87,7 +87,7 @@ async def _recipient(tx: Tx, tenant_id: UUID, contact_id: UUID | None) -> Recipi
         return _SOMEBODY
     return Recipient(
         contact_id=row["id"],
-        email=row["email"],
+        email=row["email"] or "",
         language=row["language"],
         first_name=row["first_name"],
         last_name=row["last_name"],

@@ -9,14 +9,15 @@ from uuid import UUID
 
 from shared.database import Tx
 
-_COLUMNS = """tenant_id, id, name, channel, template_id, template_version, language, category, tags_all,
-  tags_any,
+_COLUMNS = """tenant_id, id, name, channel, sms_text, template_id, template_version, language,
+  category, tags_all, tags_any,
   exclude_tags, from_name, from_email, reply_to, status, status_reason, scheduled_at, max_lateness_seconds,
   external_ref, local_time, time_zone, send_window, send_zones, code_type, code_pool,
   started_at, completed_at, recipient_count, created_by, created_at, updated_at"""
 _WRITABLE = (
     "name",
     "channel",
+    "sms_text",
     "template_id",
     "language",
     "category",
@@ -139,7 +140,7 @@ async def set_started(
     tx: Tx,
     tenant_id: UUID,
     campaign_id: UUID,
-    template_version: int,
+    template_version: int | None,
     recipients: int,
     zones: Sequence[str],
     now: datetime,
@@ -220,7 +221,8 @@ async def template_contents(
 async def contact(tx: Tx, tenant_id: UUID, contact_id: UUID | None) -> dict[str, Any] | None:
     """One contact as the renderer needs it; without an id, the tenant's first."""
     row = await tx.fetchrow(
-        """SELECT id, email, language, first_name, last_name, country, category, custom_fields FROM contact
+        """SELECT id, email, phone_e164, language, first_name, last_name, country, category, custom_fields
+           FROM contact
            WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2) ORDER BY id LIMIT 1""",
         tenant_id,
         contact_id,

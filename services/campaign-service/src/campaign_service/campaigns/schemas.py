@@ -55,6 +55,7 @@ Name = Annotated[
 ]
 Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_address)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+SmsText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone)]
@@ -83,7 +84,10 @@ class CampaignFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    channel: Literal["email"] = "email"
+    channel: Literal["email", "sms"] = "email"
+    sms_text: SmsText | None = Field(
+        default=None, description="What an SMS says, in place of a template's text part"
+    )
     language: Language | None = None
     category: Line | None = None
     tags_all: Slugs = []
@@ -119,7 +123,13 @@ class CampaignIn(CampaignFields):
 
     tenant_id: UUID | None = None
     name: Name
-    template_id: UUID
+    template_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _has_content(self) -> Self:
+        if self.template_id is None and (self.channel == "email" or self.sms_text is None):
+            raise ValueError("template_id is required, or for an SMS sms_text")
+        return self
 
 
 class CampaignUpdate(CampaignFields):
@@ -141,7 +151,8 @@ class CampaignOut(BaseModel):
     tenant_id: UUID
     name: str
     channel: str
-    template_id: UUID
+    sms_text: str | None
+    template_id: UUID | None
     template_version: int | None
     language: str | None
     category: str | None
@@ -222,6 +233,33 @@ class TestOut(BaseModel):
     message_ids: list[UUID]
 
 
+class SmsCount(BaseModel):
+    """Of one text; the price in millionths of the currency's unit, None without an account."""
+
+    encoding: Literal["GSM-7", "UCS-2"]
+    units: int
+    segments: int
+    price_micros: int | None
+    currency: str | None
+
+
+class SmsTotal(BaseModel):
+    """Of all texts of a campaign, each counted with the person's own name.
+
+    `is_estimate`: there are so many people that the first 20,000 stand for all. `unsendable` texts are empty
+    or too long for their person.
+    """
+
+    segments: int
+    price_micros: int
+    currency: str | None
+    recipients_by_segments: dict[int, int]
+    recipients_by_encoding: dict[str, int]
+    unsendable: int
+    is_estimate: bool
+    is_configured: bool
+
+
 class PreviewOut(BaseModel):
     """A rendering by the engine that sends, without tracking; `warnings` are for the author."""
 
@@ -231,11 +269,13 @@ class PreviewOut(BaseModel):
     language: str
     contact_id: UUID | None
     warnings: list[str]
+    sms: SmsCount | None = None
 
 
 class SampleContact(BaseModel):
     id: UUID
-    email: str
+    email: str | None
+    phone_e164: str | None = None
     first_name: str | None
     last_name: str | None
     language: str
@@ -248,11 +288,13 @@ class AudienceOut(BaseModel):
     suppressed: dict[str, int]
     not_eligible: dict[str, int]
     sample: list[SampleContact]
+    sms: SmsTotal | None = None
 
 
 class RecipientOut(BaseModel):
     contact_id: UUID
-    email: str
+    email: str | None
+    phone: str | None
     language: str
     variant: int
     code: str | None

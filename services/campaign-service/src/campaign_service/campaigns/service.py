@@ -16,6 +16,7 @@ from campaign_service.campaigns.holds import service as holds
 from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
+from campaign_service.sms import campaigns as sms
 from shared.database import Tx
 from shared.database.errors import translate
 from shared.errors import (
@@ -86,6 +87,9 @@ async def update(tx: Tx, tenant_id: UUID, campaign_id: UUID, body: CampaignUpdat
 
 async def _check_references(tx: Tx, tenant_id: UUID, fields: Campaign) -> None:
     await _selection(tx, tenant_id, fields)
+    if fields["channel"] == "sms":
+        await sms.check(tx, tenant_id, fields)
+        return
     template = await repository.template(tx, tenant_id, fields["template_id"])
     if template is None or template["is_archived"]:
         raise ValidationError("There is no such template", field="template_id")
@@ -154,6 +158,8 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
     """
     campaign, _ = await _locked(tx, tenant_id, campaign_id, "send")
     selection = await _selection(tx, tenant_id, campaign)
+    if campaign["channel"] == "sms":
+        return await _start_texting(tx, runtime, campaign, selection, now)
     template = await repository.template(tx, tenant_id, campaign["template_id"])
     if template is None or template["is_archived"]:
         raise BusinessRuleError("The template of this campaign is archived", field="template_id")
@@ -184,6 +190,20 @@ async def _split(tx: Tx, campaign: Campaign) -> Split:
     if test is None:
         return Split(hold_all=held)
     return Split(len(test["variants"]), test["test_percent"], held)
+
+
+async def _start_texting(
+    tx: Tx, runtime: Runtime, campaign: Campaign, selection: Selection, now: datetime
+) -> Campaign:
+    tenant_id, campaign_id = campaign["tenant_id"], campaign["id"]
+    version, queued, skipped = await sms.start(tx, runtime, campaign, selection, now)
+    if queued == 0:
+        raise EmptyAudienceError("Nobody would get this text", details={"suppressed": skipped})
+    if skipped:
+        await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
+    started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, [], now)
+    await _publish_started(tx, runtime, started)
+    return started
 
 
 async def _publish_started(tx: Tx, runtime: Runtime, campaign: Campaign) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pydantic
 
-from campaign_service.messages import service
+from campaign_service.messages import service, texts
 from campaign_service.messages.schemas import From, MessageIn, To
 from campaign_service.templates import repository as templates
 from shared.database import Tx
@@ -16,10 +16,10 @@ from shared.events.catalog import MessageRequested, OwnContent, Sender
 
 
 async def requested(context: MessageContext) -> None:
-    """Queue the mail. The same idempotency key of a tenant is queued once."""
+    """Queue the mail or text. The same idempotency key of a tenant is queued once."""
     wanted = context.parse(MessageRequested)
-    if wanted.channel != "email":
-        raise PermanentError("only e-mail can be sent so far")
+    if wanted.channel == "sms":
+        return await _text(context, wanted)
     try:
         to = To(
             email=wanted.recipient.email or "", name=wanted.recipient.name, language=wanted.recipient.language
@@ -39,6 +39,30 @@ async def requested(context: MessageContext) -> None:
             wanted.variables,
             idempotency_key=wanted.idempotency_key,
             **sender,
+        )
+    except AppError as error:
+        raise PermanentError(error.message) from error
+
+
+async def _text(context: MessageContext, wanted: MessageRequested) -> None:
+    tx = context.tx
+    to = To(
+        phone=wanted.recipient.phone or "", name=wanted.recipient.name, language=wanted.recipient.language
+    )
+    own = wanted.content.text if wanted.content else None
+    try:
+        template_id = None if own else await templates.id_of_name(tx, tx.tenant, wanted.template)
+        if not own and template_id is None:
+            raise PermanentError(f"there is no template {wanted.template}")
+        source = await texts.source_of(tx, tx.tenant, own, template_id, to.language)
+        await texts.enqueue(
+            tx,
+            context.runtime,
+            tx.tenant,
+            to,
+            source,
+            wanted.variables,
+            idempotency_key=wanted.idempotency_key,
         )
     except AppError as error:
         raise PermanentError(error.message) from error

@@ -10,7 +10,8 @@ from uuid import UUID
 from shared.database import Tx
 
 _WAITING = "('queued', 'failed_retry', 'attempting')"
-_COLUMNS = f"""id, channel, purpose, recipient_email AS "to", recipient_name AS to_name,
+_COLUMNS = f"""id, channel, purpose, coalesce(recipient_email, recipient_phone) AS "to",
+    recipient_name AS to_name,
     template_name AS template, language, from_email, from_name, reply_to, subject, state, skip_reason,
     attempts, possible_repeats, last_code, last_detail, created_at, accepted_at,
     CASE WHEN state IN {_WAITING} THEN next_attempt_at END AS next_attempt_at"""
@@ -56,7 +57,7 @@ async def page(
     rows = await tx.fetch(
         f"""SELECT {_COLUMNS} FROM message
             WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR state = $3)
-              AND ($4::text IS NULL OR lower(recipient_email) = lower($4))
+              AND ($4::text IS NULL OR lower(recipient_email) = lower($4) OR recipient_phone = $4)
             ORDER BY id DESC LIMIT $5""",
         tenant_id,
         after,
@@ -68,7 +69,7 @@ async def page(
 
 
 async def claim(tx: Tx, token: UUID, lease_seconds: float) -> Waiting | None:
-    """The next message to send, over all tenants in turn; in a `system_tx`.
+    """The next mail to send, over all tenants in turn; in a `system_tx`. Texts have their own queue.
 
     A claim that was never answered (its worker died) is claimable again once its lease is over: the mail
     may have gone out, which is counted in `possible_repeats`.
@@ -76,12 +77,14 @@ async def claim(tx: Tx, token: UUID, lease_seconds: float) -> Waiting | None:
     row = await tx.fetchrow(
         f"""WITH turn AS (
                 SELECT tenant_id FROM (SELECT DISTINCT tenant_id FROM message
-                                       WHERE state IN {_WAITING} AND next_attempt_at <= now()) d
+                                       WHERE state IN {_WAITING} AND channel = 'email'
+                                         AND next_attempt_at <= now()) d
                 ORDER BY random()
             ), due AS (
                 SELECT next.tenant_id, next.id FROM turn t CROSS JOIN LATERAL (
                     SELECT m.tenant_id, m.id FROM message m
-                    WHERE m.tenant_id = t.tenant_id AND m.state IN {_WAITING} AND m.next_attempt_at <= now()
+                    WHERE m.tenant_id = t.tenant_id AND m.state IN {_WAITING} AND m.channel = 'email'
+                      AND m.next_attempt_at <= now()
                     ORDER BY m.next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED) next
                 LIMIT 1)
             UPDATE message m SET attempts = m.attempts + 1, lease_token = $1, updated_at = now(),
@@ -121,4 +124,15 @@ async def record(
             detail,
             retry_seconds,
         )
+    )
+
+
+async def skip(tx: Tx, tenant_id: UUID, message_id: UUID, reason: str) -> None:
+    """It is not sent, and why."""
+    await tx.execute(
+        """UPDATE message SET state = 'skipped', skip_reason = $3, updated_at = now()
+           WHERE tenant_id = $1 AND id = $2""",
+        tenant_id,
+        message_id,
+        reason,
     )

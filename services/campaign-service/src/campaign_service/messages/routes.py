@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from campaign_service.contacts.types import Line
-from campaign_service.messages import repository, service
+from campaign_service.messages import repository, service, texts
 from campaign_service.messages.schemas import MessageDetail, MessageIn, MessageOut, MessageState
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
@@ -26,10 +26,11 @@ router = APIRouter(prefix="/api/v2/messages", tags=["messages"])
 async def send_message(
     tenant_id: TenantPath, body: MessageIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
 ) -> ApiResponse[Any] | Response:
-    """Render a mail now and queue it. Takes an Idempotency-Key."""
+    """Render a mail or a text now and queue it. Takes an Idempotency-Key."""
 
     async def action() -> ApiResponse[MessageOut]:
-        message = await service.submit(tx, rt, tenant_id, user.user_id, body)
+        submit = texts.submit if body.channel == "sms" else service.submit
+        message = await submit(tx, rt, tenant_id, user.user_id, body)
         return success_response(MessageOut.model_validate(message))
 
     return await idem.run(tx, action, status=202)
@@ -41,7 +42,7 @@ async def list_messages(
     page: Page,
     tx: ReadTx,
     state: MessageState | None = None,
-    to: Annotated[Line | None, Query(description="The recipient's address")] = None,
+    to: Annotated[Line | None, Query(description="The recipient's address or number")] = None,
 ) -> ApiResponse[list[MessageOut]]:
     """Latest first."""
     rows = await repository.page(tx, tenant_id, state, to, page.value(0), page.fetch_limit)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from campaign_service.contacts.types import EmailAddress, LanguageCode, Line
+from campaign_service.contacts.types import EmailAddress, LanguageCode, Line, Phone
 from campaign_service.templates.schemas import Html, PlainText, Subject
 
 MessageState = Literal[
@@ -24,12 +24,16 @@ MessageState = Literal[
     "skipped",
 ]
 Purpose = Literal["transactional", "marketing"]
+Channel = Literal["email", "sms"]
 
 
 class To(BaseModel):
+    """`email` or `phone`, as the message's channel needs it."""
+
     model_config = ConfigDict(extra="forbid")
 
-    email: EmailAddress
+    email: EmailAddress | None = None
+    phone: Phone | None = None
     name: Line | None = None
     language: LanguageCode | None = None
 
@@ -43,13 +47,15 @@ class From(BaseModel):
 
 
 class MessageIn(BaseModel):
-    """One mail: from a template (`template_id`), or with its own subject and html or text.
+    """One mail or text: from a template (`template_id`), or with its own subject and html or text.
 
     `variables` fill both. `purpose` marketing is held back by any suppression; transactional mail by none.
+    A text (`channel` sms) has `text` alone, or a template's text part; who opted out gets none at all.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    channel: Channel = "email"
     to: To
     template_id: UUID | None = None
     subject: Subject | None = None
@@ -63,6 +69,10 @@ class MessageIn(BaseModel):
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
+        if self.channel == "sms":
+            return self._one_text()
+        if self.to.email is None:
+            raise ValueError("to.email is required")
         own = any(value is not None for value in (self.subject, self.html, self.text))
         if own == (self.template_id is not None):
             raise ValueError("give either template_id or subject with html or text")
@@ -70,21 +80,30 @@ class MessageIn(BaseModel):
             raise ValueError("subject and one of html and text are required")
         return self
 
+    def _one_text(self) -> Self:
+        if self.to.phone is None:
+            raise ValueError("to.phone is required")
+        if (self.text is not None) == (self.template_id is not None):
+            raise ValueError("give either template_id or text")
+        if any((self.subject, self.html, self.from_email, self.from_name, self.reply_to)):
+            raise ValueError("a text has no subject, html or sender of its own")
+        return self
+
 
 class MessageOut(BaseModel):
     """`possible_repeats` counts attempts whose outcome a crash left unknown before the next one."""
 
     id: UUID
-    channel: Literal["email"]
+    channel: Channel
     purpose: Purpose
     to: str
     to_name: str | None
     template: str | None
     language: str | None
-    from_email: str
+    from_email: str | None
     from_name: str | None
     reply_to: str | None
-    subject: str
+    subject: str | None
     state: MessageState
     skip_reason: str | None
     attempts: int

@@ -112,7 +112,8 @@ async def enqueue(
     purpose: str = "transactional",
     **more: Any,
 ) -> UUID:
-    """Store a rendered message; its id. With an `idempotency_key` that is known, nothing is stored."""
+    """Store a rendered mail; its id. With an `idempotency_key` that is known, nothing is stored."""
+    assert to.email is not None, "who gets a mail has an address"
     rendered = await _rendered(tx, tenant_id, chosen.content, to, variables)
     skip = None
     if purpose == "marketing":
@@ -149,7 +150,7 @@ async def _rendered(
     tx: Tx, tenant_id: UUID, content: Content, to: To, variables: Mapping[str, Any]
 ) -> Preview:
     """By the engine of the campaigns: what is known of the contact, then what the caller gives."""
-    contact_id = await contacts.id_of_email(tx, tenant_id, to.email)
+    contact_id = await contacts.id_of_email(tx, tenant_id, to.email or "")
     contact = await contacts.get(tx, tenant_id, contact_id) if contact_id else None
     known = merge_variables(_recipient(to, contact), campaign_name="", unsubscribe_url="")
     preview = render_preview(content, known | dict(variables))
@@ -166,10 +167,10 @@ async def _rendered(
 def _recipient(to: To, contact: Mapping[str, Any] | None) -> Recipient:
     if contact is None:
         first, _, last = (to.name or "").partition(" ")
-        return Recipient(_NOBODY, to.email, first_name=first or None, last_name=last or None)
+        return Recipient(_NOBODY, to.email or "", first_name=first or None, last_name=last or None)
     return Recipient(
         contact["id"],
-        contact["email"],
+        contact["email"] or "",
         language=contact["language"],
         first_name=contact["first_name"],
         last_name=contact["last_name"],

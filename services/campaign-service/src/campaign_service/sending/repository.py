@@ -26,7 +26,10 @@ _DUE = "next_attempt_at <= $4 AND $6::uuid IS NULL"
 
 async def sending_campaigns(tx: Tx) -> list[CampaignKey]:
     """Campaigns of all tenants that are being sent, the longest running first."""
-    rows = await tx.fetch("SELECT tenant_id, id FROM campaign WHERE status = 'sending' ORDER BY started_at")
+    rows = await tx.fetch(
+        """SELECT tenant_id, id FROM campaign
+           WHERE status = 'sending' AND channel = 'email' ORDER BY started_at"""
+    )
     return [CampaignKey(row["tenant_id"], row["id"]) for row in rows]
 
 
@@ -295,7 +298,7 @@ async def sweep(tx: Tx, max_attempts: int, now: datetime, limit: int = 2000) -> 
              SELECT r.tenant_id, r.campaign_id, r.contact_id, r.state AS was, c.status,
                     r.attempts + 1 >= $1 AS is_last
              FROM campaign_recipient r JOIN campaign c ON c.tenant_id = r.tenant_id AND c.id = r.campaign_id
-             WHERE r.state IN ('leased', 'attempting') AND r.lease_until < now()
+             WHERE r.state IN ('leased', 'attempting') AND r.lease_until < now() AND c.channel = 'email'
              ORDER BY r.lease_until LIMIT $3 FOR UPDATE OF r SKIP LOCKED),
            freed AS (
              UPDATE campaign_recipient r

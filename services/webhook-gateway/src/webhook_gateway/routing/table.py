@@ -50,6 +50,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v2/suppressions",
         "/api/v2/messages",
         "/api/v2/conversations",
+        "/api/v2/leads",
         "/api/v2/sending",
         "/api/v2/portals",
         "/api/v2/jobs",

@@ -66,10 +66,11 @@ async def counts(
     """(contact status, reason of suppression or None, how many) over everyone the tags choose."""
     params: list[Any] = [tenant_id, now]
     rows = await tx.fetch(
-        f"""SELECT c.status, s.reason, count(*) AS n
+        f"""SELECT CASE WHEN c.email IS NULL THEN 'no_email' ELSE c.status END AS status, s.reason,
+                   count(*) AS n
             FROM contact c {_SUPPRESSED}
             WHERE c.tenant_id = $1 {tag_conditions(selection, params)}
-            GROUP BY c.status, s.reason""",
+            GROUP BY 1, s.reason""",
         *params,
     )
     return [(row["status"], row["reason"], row["n"]) for row in rows]
@@ -85,7 +86,7 @@ async def sample(
     rows = await tx.fetch(
         f"""SELECT c.id, c.email, c.first_name, c.last_name, c.language
             FROM contact c {_SUPPRESSED}
-            WHERE c.tenant_id = $1 AND c.status = 'valid' AND s.reason IS NULL {where}
+            WHERE c.tenant_id = $1 AND c.status = 'valid' AND c.email IS NOT NULL AND s.reason IS NULL {where}
             ORDER BY c.id LIMIT ${len(params)}""",
         *params,
     )
@@ -182,7 +183,7 @@ async def freeze(
               LEFT JOIN unnest($7::text[], $8::text[], $9::timestamptz[]) AS z (said, zone, moment)
                 ON z.said = coalesce(c.time_zone, '')
               CROSS JOIN LATERAL (SELECT {_VARIANT} AS number) v
-              WHERE c.tenant_id = $1 AND c.status = 'valid' {where}
+              WHERE c.tenant_id = $1 AND c.status = 'valid' AND c.email IS NOT NULL {where}
               RETURNING state)
             SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
                    count(*) FILTER (WHERE state = 'skipped') AS skipped

@@ -11,7 +11,7 @@ from uuid import UUID
 from shared.database import Tx
 from shared.utils import uuid7
 
-_COLUMNS = """contact_id, variant, code, email, language, state, attempts, possible_repeats,
+_COLUMNS = """contact_id, variant, code, email, phone, language, state, attempts, possible_repeats,
   nullif(next_attempt_at, 'infinity') AS next_attempt_at,
   last_code,
   last_detail, skip_reason, bounce_class, accepted_at, delivered_at, bounced_at, first_opened_at,

@@ -25,6 +25,7 @@ from campaign_service.campaigns.schemas import (
     TestOut,
 )
 from campaign_service.campaigns.states import RecipientState
+from campaign_service.sms import campaigns as sms
 from shared.models import ApiResponse, error_responses, success_response
 from shared.web import Idem, OperatorUser, Page, ReadTx, Runtime, RuntimeDep, TenantPath, TenantTx
 
@@ -42,7 +43,7 @@ async def audience(
 ) -> ApiResponse[AudienceOut]:
     """Who would get the mail if it were sent now, who would not and why, and a few of the people."""
     campaign = await service.get(tx, tenant_id, campaign_id)
-    found = await recipients.audience(tx, campaign, runtime.clock.now())
+    found = await recipients.audience(tx, runtime, campaign, runtime.clock.now())
     return success_response(AudienceOut.model_validate(found))
 
 
@@ -51,6 +52,7 @@ async def preview(
     tenant_id: TenantPath,
     campaign_id: UUID,
     tx: ReadTx,
+    runtime: RuntimeDep,
     contact_id: Annotated[
         UUID | None, Query(description="As this contact; default the tenant's first")
     ] = None,
@@ -58,6 +60,9 @@ async def preview(
 ) -> ApiResponse[PreviewOut]:
     """The mail by the engine that sends it, without tracking."""
     campaign = await service.get(tx, tenant_id, campaign_id)
+    if campaign["channel"] == "sms":
+        text = await sms.preview(tx, runtime, campaign, contact_id, language)
+        return success_response(PreviewOut(subject="", html="", **text))
     rendered, chosen, person = await content.preview(tx, campaign, contact_id, language)
     return success_response(
         PreviewOut(

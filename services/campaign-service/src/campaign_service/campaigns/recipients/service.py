@@ -13,6 +13,7 @@ from campaign_service.campaigns.schemas import ProgressOut, TestIn
 from campaign_service.campaigns.states import OPEN_STATES
 from campaign_service.messages.service import wake_of
 from campaign_service.settings import settings_of
+from campaign_service.sms import campaigns as sms
 from shared.database import Tx
 from shared.web import Runtime
 
@@ -21,12 +22,14 @@ _RATE_WINDOW = timedelta(seconds=10)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-async def audience(tx: Tx, campaign: Campaign, now: datetime) -> dict[str, Any]:
+async def audience(tx: Tx, runtime: Runtime, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """Counts and sample of the audience as the campaign's tags choose it now."""
     tenant_id = campaign["tenant_id"]
     selection = await audience_service.resolve_tags(
         tx, tenant_id, campaign["tags_all"], campaign["tags_any"], campaign["exclude_tags"]
     )
+    if campaign["channel"] == "sms":
+        return await sms.audience(tx, runtime, campaign, selection, now)
     count = await audience_service.count(tx, tenant_id, selection, now)
     return {
         "count": count.eligible,

@@ -1,0 +1,1 @@
+"""Texts both ways, missed calls, and the leads that come of them."""
