@@ -67,6 +67,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v2/portals/{tenant_id}/netlife/settings": credentials(make_portal(jobs=1, subjects=1)),
     "POST /api/v2/portals/{tenant_id}/netlife/settings/test": {"portal": PORTAL},
     "POST /api/v2/portals/{tenant_id}/netlife/collect": {"portal": PORTAL},
+    "PUT /api/v2/sending/{tenant_id}/warmup": {"plans": []},
     "PATCH /users/{user_id}": {"role": "viewer"},
     "PATCH /webhook-sources/{source_id}": {"name": "stolen"},
     "POST /codes/{code}/rollback": {"reason": "stolen"},

@@ -18,6 +18,7 @@ from campaign_service.conversations import routes as conversations
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
+from campaign_service.mailwizz import job as mailwizz_job
 from campaign_service.messages import mail_server
 from campaign_service.messages import routes as messages
 from campaign_service.messages import worker as message_worker
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
             *duplicates_job.JOBS,
             *netlife_job.JOBS,
             *warmup_job.JOBS,
+            *mailwizz_job.JOBS,
         ),
         schedules=(
             *scheduler.SCHEDULES,
@@ -86,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
             *validation_job.SCHEDULES,
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,
+            *mailwizz_job.SCHEDULES,
         ),
         background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run, texter.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},

@@ -79,8 +79,8 @@ class HttpConnection:
             async with self._opened().post(
                 request.url, data=request.data, headers=request.headers, allow_redirects=False
             ) as response:
-                text = (await response.content.read(_MAX_ANSWER)).decode("utf-8", "replace")
-                answer = Answer(response.status, text)
+                body = await body_of(response, _MAX_ANSWER)
+                answer = Answer(response.status, body.decode("utf-8", "replace"))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # Nothing was sent: another provider may have it.
             return self._down(f"cannot connect: {error}")
@@ -116,6 +116,16 @@ class HttpConnection:
                 headers={"Accept": "application/json", "User-Agent": "Tidings"},
             )
         return self._session
+
+
+async def body_of(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body, read no further than a little beyond `limit` bytes."""
+    body = b""
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > limit:
+            break
+    return body
 
 
 def accepted(answer: Answer) -> Outcome:

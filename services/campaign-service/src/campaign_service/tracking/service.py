@@ -27,7 +27,7 @@ from shared.events import Event, new_event
 from shared.web import Runtime
 
 Links = dict[tuple[UUID, UUID], list[str]]
-Via = Literal["one_click", "page", "mailto"]
+Via = Literal["one_click", "page", "mailto", "provider"]
 
 
 @dataclass(slots=True)

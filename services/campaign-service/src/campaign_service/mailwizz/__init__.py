@@ -1,0 +1,1 @@
+"""What MailWizz tells only those who ask: deliveries, bounces, complaints and unsubscribes."""
