@@ -51,10 +51,14 @@ VIEWER_MAY = {
     "DELETE /auth/sessions/{session_id}": "own sessions",
     "PATCH /users/profile": "own profile",
     "POST /api/v2/templates/{tenant_id}/{template_id}/preview": "reads only",
+    "POST /api/v2/contacts/{tenant_id}/segments/preview": "reads only",
 }
 CAMPAIGN = {"name": "Stolen", "template_id": "00000000-0000-7000-8000-000000000000"}
+SEGMENT = {"name": "Stolen", "definition": {"tags_all": []}}
 BODIES: dict[str, dict[str, Any]] = {
     "PUT /api/v2/contacts/{tenant_id}/{contact_id}": {"email": "stolen@example.com"},
+    "PUT /api/v2/contacts/{tenant_id}/segments/{segment_id}": SEGMENT,
+    "POST /api/v2/contacts/{tenant_id}/segments/preview": {"definition": {"tags_all": []}},
     "PUT /api/v2/tags/{tenant_id}/{tag_id}": {"name": "Stolen"},
     "PUT /api/v2/campaigns/{tenant_id}/{campaign_id}": CAMPAIGN,
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/variants": VARIANTS,

@@ -173,6 +173,11 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "/api/v2/contacts",
         own | {"email": "reader@example.com", "tags": ["vip"], "first_name": "Zoé"},
     )
+    segment = await make(
+        campaign,
+        f"/api/v2/contacts/{tenant.id}/segments",
+        {"name": "VIP", "definition": {"tags_all": ["vip"]}},
+    )
     template = await make(campaign, "/api/v2/templates", own | TEMPLATE)
     sent = await make(
         campaign,
@@ -199,6 +204,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "tenant_id": str(tenant.id),
         "tag_id": tag["id"],
         "contact_id": contact["id"],
+        "segment_id": segment["id"],
         "template_id": template["id"],
         "campaign_id": sent["id"],
         "number": "1",

@@ -24,6 +24,7 @@ from campaign_service.messages import routes as messages
 from campaign_service.messages import worker as message_worker
 from campaign_service.netlife import job as netlife_job
 from campaign_service.netlife import routes as netlife
+from campaign_service.segments import routes as segments
 from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
 from campaign_service.sms import routes as sms
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
             imports.router,
             validation.router,
             duplicates.router,
+            segments.router,
             contacts.router,
             tags.router,
             templates.router,

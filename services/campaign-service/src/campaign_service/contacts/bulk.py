@@ -61,19 +61,28 @@ def _read(kind: type[M], items: Sequence[dict[str, Any]]) -> tuple[list[tuple[in
 
 async def _create(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
     good, results = _read(ContactIn, body.items)
-    rows = {index: service.new_row(item) for index, item in good}
-    first = {row["email"].lower(): index for index, row in reversed(rows.items())}
+    rows = {}
+    for index, item in good:
+        try:
+            rows[index] = service.new_row(item)
+        except AppError as error:
+            results.append(
+                BulkResult(index=index, status="invalid", field=error.field, message=error.message)
+            )
+    good = [(index, item) for index, item in good if index in rows]
+    first = {service.key_of(row): index for index, row in reversed(rows.items())}
     made = await repository.insert_many(tx, tenant_id, [rows[index] for index in first.values()])
     _, there = await repository.existing(tx, tenant_id, [], list(first))
     wanted: dict[tuple[str, ...], list[UUID]] = {}
     for index, item in good:
-        email = item.email.lower()
-        if email in made and first[email] == index:
-            results.append(BulkResult(index=index, status="created", id=made[email]))
+        key = service.key_of(rows[index])
+        if key in made and first[key] == index:
+            results.append(BulkResult(index=index, status="created", id=made[key]))
             if item.tags:
-                wanted.setdefault(tuple(sorted(item.tags)), []).append(made[email])
+                wanted.setdefault(tuple(sorted(item.tags)), []).append(made[key])
         else:
-            results.append(BulkResult(index=index, status="exists", id=there.get(email), field="email"))
+            field = "email" if item.email else "phone"
+            results.append(BulkResult(index=index, status="exists", id=there.get(key), field=field))
     for slugs, ids in wanted.items():
         tag_ids = await tags.ensure(tx, tenant_id, slugs)
         await tags.attach(tx, tenant_id, ids, list(tag_ids.values()))

@@ -20,7 +20,8 @@ FIELDS = (
     "status",
     "validation_status",
 )
-_COLUMNS = f"""c.id, c.tenant_id, {", ".join(f"c.{name}" for name in FIELDS)}, c.custom_fields, c.source_id,
+_READ = ("phone_e164", "phone_tried")
+_COLUMNS = f"""c.id, c.tenant_id, c.phone_e164, {", ".join(f"c.{name}" for name in FIELDS)}, c.custom_fields, c.source_id,
     c.validation_score, c.validation_errors, c.validated_at, c.created_at, c.updated_at,
     ARRAY(SELECT t.slug FROM contact_tag ct JOIN tag t ON t.tenant_id = ct.tenant_id AND t.id = ct.tag_id
           WHERE ct.tenant_id = c.tenant_id AND ct.contact_id = c.id ORDER BY t.slug) AS tags"""
@@ -41,22 +42,25 @@ _UNVALIDATED = """, validation_score = CASE WHEN email IS NOT DISTINCT FROM ${n}
 async def insert_many(
     tx: Tx, tenant_id: UUID, rows: Sequence[dict[str, Any]], source_id: UUID | None = None
 ) -> dict[str, UUID]:
-    """Lower-cased address to id of the rows that were new; rows have `id`, FIELDS and `custom_fields`."""
-    names = ("id", *FIELDS)
-    casts = ("uuid[]", *["text[]"] * len(FIELDS))
+    """Lower-cased address (number, where there is none) to id of the rows that were new.
+
+    Rows have `id`, FIELDS and `custom_fields`; those without an address `phone_e164` and `phone_tried`.
+    """
+    names = ("id", *FIELDS, *_READ)
+    casts = ("uuid[]", *["text[]"] * (len(names) - 1))
     arrays = ", ".join(f"${n}::{cast}" for n, cast in enumerate(casts, start=4))
     rows_in = await tx.fetch(
-        f"""INSERT INTO contact (tenant_id, source_id, id, {", ".join(FIELDS)}, custom_fields)
-            SELECT $1, $2, g.id, {", ".join(_STATUS if n == "status" else f"g.{n}" for n in FIELDS)}, g.custom
+        f"""INSERT INTO contact (tenant_id, source_id, id, {", ".join(names[1:])}, custom_fields)
+            SELECT $1, $2, g.id, {", ".join(_STATUS if n == "status" else f"g.{n}" for n in names[1:])}, g.custom
             FROM unnest({arrays}, $3::jsonb[]) AS g({", ".join(names)}, custom)
-            ON CONFLICT (tenant_id, email_lower) DO NOTHING
-            RETURNING email_lower, id""",
+            ON CONFLICT DO NOTHING
+            RETURNING coalesce(email_lower, phone_e164) AS key, id""",
         tenant_id,
         source_id,
         [row["custom_fields"] for row in rows],
         *([row.get(name) for row in rows] for name in names),
     )
-    return {row["email_lower"]: row["id"] for row in rows_in}
+    return {row["key"]: row["id"] for row in rows_in}
 
 
 async def get(tx: Tx, tenant_id: UUID, contact_id: UUID) -> dict[str, Any] | None:
@@ -64,6 +68,12 @@ async def get(tx: Tx, tenant_id: UUID, contact_id: UUID) -> dict[str, Any] | Non
         f"SELECT {_COLUMNS} FROM contact c WHERE c.tenant_id = $1 AND c.id = $2", tenant_id, contact_id
     )
     return dict(row) if row else None
+
+
+async def get_many(tx: Tx, tenant_id: UUID, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+    """Those that are there, in the order of their ids."""
+    sql = f"SELECT {_COLUMNS} FROM contact c WHERE c.tenant_id = $1 AND c.id = ANY($2::uuid[]) ORDER BY c.id"
+    return [dict(row) for row in await tx.fetch(sql, tenant_id, list(ids))]
 
 
 async def page(
@@ -110,7 +120,7 @@ async def lock(tx: Tx, tenant_id: UUID, contact_id: UUID) -> bool:
 
 async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, changes: dict[str, Any]) -> bool:
     """Set the given fields, merging `custom_fields` without its nulls. False when nothing changed."""
-    names = [name for name in FIELDS if name in changes]
+    names = [name for name in (*FIELDS, *_READ) if name in changes]
     sets = [f", {name} = ${n}" for n, name in enumerate(names, start=4)]
     differs = [f"{name} IS DISTINCT FROM ${n}" for n, name in enumerate(names, start=4)]
     if "email" in changes:
@@ -136,18 +146,27 @@ async def id_of_email(tx: Tx, tenant_id: UUID, email: str) -> UUID | None:
     return found
 
 
+async def id_of_phone(tx: Tx, tenant_id: UUID, number: str) -> UUID | None:
+    """The contact who has this number and no address."""
+    found: UUID | None = await tx.fetchval(
+        "SELECT id FROM contact WHERE tenant_id = $1 AND phone_e164 = $2 AND email IS NULL", tenant_id, number
+    )
+    return found
+
+
 async def existing(
     tx: Tx, tenant_id: UUID, ids: Sequence[UUID], emails: Sequence[str]
 ) -> tuple[set[UUID], dict[str, UUID]]:
-    """Those of `ids` that exist, and lower-cased address to id of those of `emails` that exist."""
+    """Those of `ids` that exist, and lower-cased address (number) to id of those of `emails` that exist."""
     rows = await tx.fetch(
-        """SELECT id, email_lower FROM contact
-           WHERE tenant_id = $1 AND (id = ANY($2::uuid[]) OR email_lower = ANY($3::text[]))""",
+        """SELECT id, coalesce(email_lower, phone_e164) AS key FROM contact
+           WHERE tenant_id = $1 AND (id = ANY($2::uuid[]) OR email_lower = ANY($3::text[])
+                                     OR (email IS NULL AND phone_e164 = ANY($3::text[])))""",
         tenant_id,
         list(ids),
         [email.lower() for email in emails],
     )
-    return {row["id"] for row in rows}, {row["email_lower"]: row["id"] for row in rows}
+    return {row["id"] for row in rows}, {row["key"]: row["id"] for row in rows}
 
 
 async def delete_many(tx: Tx, tenant_id: UUID, ids: Sequence[UUID]) -> set[UUID]:

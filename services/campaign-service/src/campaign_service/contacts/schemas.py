@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from campaign_service.contacts.types import (
     Country,
@@ -27,9 +27,9 @@ Action = Literal["create", "update", "tag", "untag", "delete"]
 
 
 class ContactIn(TenantBody):
-    """A new contact. Tags that do not exist yet are made."""
+    """A new contact, who has an e-mail address or a phone. Tags that do not exist yet are made."""
 
-    email: EmailAddress
+    email: EmailAddress | None = None
     phone: Phone | None = None
     first_name: Line | None = None
     last_name: Line | None = None
@@ -40,6 +40,12 @@ class ContactIn(TenantBody):
     status: ContactStatus = "valid"
     custom_fields: CustomFields = Field(default_factory=dict)
     tags: Slugs = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.email is None and self.phone is None:
+            raise ValueError("email or phone is required")
+        return self
 
 
 class ContactUpdate(PatchBody):
@@ -66,8 +72,9 @@ class ContactUpdate(PatchBody):
 class ContactOut(BaseModel):
     id: UUID
     tenant_id: UUID
-    email: str
+    email: str | None
     phone: str | None
+    phone_e164: str | None
     first_name: str | None
     last_name: str | None
     language: str
