@@ -68,6 +68,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/schedule": {"scheduled_at": "2036-01-01T00:00:00Z"},
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/test": {"to": ["me@example.com"]},
     "POST /api/v2/messages/{tenant_id}": MESSAGE,
+    "POST /api/v2/sending/{tenant_id}/domains": {"domain": "stolen.example.com"},
     "PUT /api/v2/portals/{tenant_id}/netlife/settings": credentials(make_portal(jobs=1, subjects=1)),
     "POST /api/v2/portals/{tenant_id}/netlife/settings/test": {"portal": PORTAL},
     "POST /api/v2/portals/{tenant_id}/netlife/collect": {"portal": PORTAL},

@@ -194,6 +194,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         )
     )
     message = await make(campaign, f"/api/v2/messages/{tenant.id}", MESSAGE)
+    domain = await make(campaign, f"/api/v2/sending/{tenant.id}/domains", {"domain": "news.example.com"})
     source = await make(gateway, "/webhook-sources", {"name": "relay", "type": "generic"})
     received = data_of(
         await gateway.post(
@@ -212,6 +213,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "import_id": upload["import_id"],
         "job_id": upload["job_id"],
         "message_id": message["id"],
+        "domain_id": domain["id"],
         "source_id": source["id"],
         "event_id": received["event_id"],
         **await _furnish_identities(auth, tenant),

@@ -15,6 +15,7 @@ from campaign_service.contacts import routes as contacts
 from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
 from campaign_service.conversations import routes as conversations
+from campaign_service.dkim import routes as sending_domains
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             campaigns.router,
             channels.router,
             warmup.router,
+            sending_domains.router,
             recipients.router,
             variants.router,
             stats.router,

@@ -222,7 +222,9 @@ class Kit:
 
 
 @asynccontextmanager
-async def open_kit(dsn: str, mint: TokenMint, tenant: UUID) -> AsyncIterator[Kit]:
+async def open_kit(
+    dsn: str, mint: TokenMint, tenant: UUID, *, sending_dns: str = "off"
+) -> AsyncIterator[Kit]:
     """The app in role `api`: nothing is sent and nothing happens by itself."""
     settings = Settings(
         python_env="test",
@@ -230,6 +232,7 @@ async def open_kit(dsn: str, mint: TokenMint, tenant: UUID) -> AsyncIterator[Kit
         events_url="postgres://",
         jwt_secret="a secret of the tests",
         public_url="http://localhost:8000",
+        sending_dns=sending_dns,
         provider_private_hosts=["127.0.0.1"],
     )
     clock = FakeClock(datetime.now(UTC))

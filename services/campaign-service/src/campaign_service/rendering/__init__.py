@@ -3,7 +3,16 @@
 from .choosing import choose_content, content_key
 from .compiler import CompiledCampaign, compile_message
 from .mjml import compile_mjml
-from .model import CampaignInfo, Content, OutgoingMail, Preview, Recipient, RenderError, TemplateSyntaxError
+from .model import (
+    CampaignInfo,
+    Content,
+    Mails,
+    OutgoingMail,
+    Preview,
+    Recipient,
+    RenderError,
+    TemplateSyntaxError,
+)
 from .preview import preview_headers, render_preview
 from .site import Site
 from .variables import merge_variables
@@ -12,6 +21,7 @@ __all__ = [
     "CampaignInfo",
     "CompiledCampaign",
     "Content",
+    "Mails",
     "OutgoingMail",
     "Preview",
     "Recipient",

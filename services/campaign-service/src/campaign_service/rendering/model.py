@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from shared.errors import ValidationError
@@ -66,6 +66,14 @@ class OutgoingMail:
     sender: str
     recipient: str
     content: bytes
+
+
+class Mails(Protocol):
+    """The mails of one campaign."""
+
+    def mail(self, recipient: Recipient) -> OutgoingMail:
+        """Raises RenderError when this recipient's mail cannot be made."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

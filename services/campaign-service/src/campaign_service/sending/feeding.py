@@ -6,11 +6,12 @@ import asyncio
 from collections import OrderedDict
 from uuid import UUID
 
-from campaign_service.ab.content import CompiledVariants, compiled
+from campaign_service.ab.content import compiled
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns import service
 from campaign_service.campaigns.content import campaign_info, load_contents
-from campaign_service.rendering import CompiledCampaign, Site
+from campaign_service.dkim.mails import signed
+from campaign_service.rendering import Mails, Site
 from campaign_service.settings import settings_of
 from campaign_service.warmup import repository as warmup
 from campaign_service.warmup.admission import Gate, open_gate
@@ -58,7 +59,7 @@ class Feeder:
         self._tenants = tenants
         self._warming: set[UUID] = set()
         self._cursors: dict[CampaignKey, UUID] = {}
-        self._compiled: OrderedDict[CampaignKey, CompiledCampaign | CompiledVariants] = OrderedDict()
+        self._compiled: OrderedDict[CampaignKey, Mails] = OrderedDict()
         self._turn = 0
         self.unqueued: list[Window] = []
 
@@ -147,7 +148,7 @@ class Feeder:
                 self._compiled.pop(key, None)
                 logger.info("campaign sent", campaign_id=str(key.campaign_id))
 
-    async def _compile(self, key: CampaignKey) -> CompiledCampaign | CompiledVariants | None:
+    async def _compile(self, key: CampaignKey) -> Mails | None:
         """The compiled campaign; one that cannot be compiled is paused, with the reason, and None."""
         if key in self._compiled:
             return self._compiled[key]
@@ -165,8 +166,8 @@ class Feeder:
         return found
 
 
-async def load(runtime: Runtime, site: Site, key: CampaignKey) -> CompiledCampaign | CompiledVariants:
-    """The frozen content and link table of a started campaign, compiled."""
+async def load(runtime: Runtime, site: Site, key: CampaignKey) -> Mails:
+    """The frozen content and link table of a started campaign, signed where there are keys."""
     async with runtime.db.tenant_tx(key.tenant_id) as tx:
         campaign = await campaigns.get(tx, key.tenant_id, key.campaign_id)
         assert campaign is not None, "a campaign that is being sent is never deleted"
@@ -175,4 +176,5 @@ async def load(runtime: Runtime, site: Site, key: CampaignKey) -> CompiledCampai
         contents = await load_contents(tx, key.tenant_id, template["id"], campaign["template_version"])
         links = await repository.links(tx, key)
         info = campaign_info(runtime, campaign, template["default_language"])
-        return await compiled(tx, campaign, contents, info=info, site=site, links=links)
+        plain = await compiled(tx, campaign, contents, info=info, site=site, links=links)
+        return await signed(tx, runtime, info.from_email, plain)

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from campaign_service.ab.content import CompiledVariants
-from campaign_service.rendering import CompiledCampaign, Recipient
+from campaign_service.rendering import Mails, Recipient
 
 RecordedState = Literal[
     "queued", "accepted", "bounced_hard", "bounced_soft", "failed_retry", "failed", "ambiguous"
@@ -53,7 +52,7 @@ class Window:
 
     key: CampaignKey
     token: UUID
-    compiled: CompiledCampaign | CompiledVariants
+    compiled: Mails
     rows: list[Claimed]
     deadline: float
 

@@ -1,0 +1,39 @@
+"""Signed mails of a campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from campaign_service.rendering import Mails, OutgoingMail, Recipient
+from shared.database import Tx
+from shared.web import Runtime
+
+from .service import signer_for
+
+
+class SignedMails:
+    """Like the campaign it is made of, each mail signed."""
+
+    def __init__(self, plain: Mails, sign: Callable[[bytes], bytes]) -> None:
+        self._plain = plain
+        self._sign = sign
+
+    def mail(self, recipient: Recipient) -> OutgoingMail:
+        """Raises RenderError when this recipient's mail cannot be made."""
+        mail = self._plain.mail(recipient)
+        return replace(mail, content=self._sign(mail.content))
+
+
+async def signed(tx: Tx, rt: Runtime, from_email: str, plain: Mails) -> Mails:
+    """`plain` itself when its sender's domain has no key to sign with."""
+    sign = await signer_for(tx, rt, _ascii(from_email.rpartition("@")[2]))
+    return plain if sign is None else SignedMails(plain, sign)
+
+
+def _ascii(domain: str) -> str:
+    """As the renderer writes it into the header."""
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return domain
