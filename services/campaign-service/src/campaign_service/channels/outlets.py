@@ -30,6 +30,10 @@ class TenantOutlet:
         self._providers: list[Provider] = []
         self._read_at = float("-inf")
 
+    async def has_providers(self) -> bool:
+        """False: the installation's mail server sends for the tenant."""
+        return bool(await self._fresh())
+
     async def first_due(self) -> Provider | None:
         """The provider that mail would go by now."""
         now = self._runtime.clock.now()

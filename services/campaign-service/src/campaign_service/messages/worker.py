@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import assert_never
+from uuid import UUID
 
+from campaign_service.channels.outlets import TenantOutlet
 from campaign_service.messages import repository
 from campaign_service.messages.mime import outgoing
 from campaign_service.messages.repository import Waiting
 from campaign_service.messages.service import wake_of
+from campaign_service.rendering import OutgoingMail
 from campaign_service.sending.outcomes import Accepted, Ambiguous, NotSent, Outcome, Rejected
 from campaign_service.sending.smtp import SmtpConnection, SmtpError, SmtpSettings, Timeouts
 from campaign_service.settings import settings_of
@@ -30,6 +34,7 @@ _TIMEOUTS = Timeouts(connect=10.0, greeting=20.0, command=20.0, content=60.0)
 #: Longer than an attempt can take, so that a live worker's claim is never taken for a dead one's.
 _LEASE_SECONDS = 180.0
 _DETAIL = 300
+_KEPT_OUTLETS = 1000
 _REFUSED = {"user_unknown": "bounced_hard", "mailbox": "bounced_soft", "policy": "failed"}
 
 
@@ -57,6 +62,7 @@ class Lane:
         self._stop = stop
         self._connection: SmtpConnection | None = None
         self._domain = settings_of(rt).mail_domain
+        self._outlets: OrderedDict[UUID, TenantOutlet] = OrderedDict()
 
     async def run(self) -> None:
         try:
@@ -85,6 +91,9 @@ class Lane:
 
     async def _attempt(self, message: Waiting) -> Outcome:
         mail = outgoing(message.id, message.row, self._domain, message.possible_repeats)
+        own = self._outlet(message.tenant_id)
+        if await own.has_providers():
+            return await _by(own, mail, self._stop)
         fresh = self._connection is None or not self._connection.usable
         try:
             if fresh:
@@ -100,6 +109,12 @@ class Lane:
             return await self._attempt(message)
         return outcome
 
+    def _outlet(self, tenant_id: UUID) -> TenantOutlet:
+        outlet = self._outlets.setdefault(tenant_id, TenantOutlet(self._rt, tenant_id))
+        if len(self._outlets) > _KEPT_OUTLETS:
+            self._outlets.popitem(last=False)
+        return outlet
+
     async def _idle(self) -> None:
         await self._hang_up()
         wake = wake_of(self._rt)
@@ -111,6 +126,21 @@ class Lane:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.quit()
+
+
+async def _by(outlet: TenantOutlet, mail: OutgoingMail, stop: asyncio.Event) -> Outcome:
+    """One mail by the tenant's own providers. What is not sent goes by the next at its next attempt."""
+    connection = await outlet.connect(stop)
+    if connection is None:
+        return NotSent("none of the tenant's providers can be reached", tried=True)
+    try:
+        outcomes = [outcome async for outcome in connection.stream(iter((mail,)))]
+        outcome = outcomes[0] if outcomes else NotSent("the connection ended before the mail", tried=False)
+        answered = isinstance(outcome, Accepted | Rejected)
+        await outlet.heard(connection, answered=answered, turned_away=False)
+    finally:
+        await connection.quit()
+    return outcome
 
 
 async def settle(tx: Tx, rt: Runtime, message: Waiting, outcome: Outcome) -> None:
