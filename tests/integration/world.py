@@ -195,6 +195,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
     )
     message = await make(campaign, f"/api/v2/messages/{tenant.id}", MESSAGE)
     domain = await make(campaign, f"/api/v2/sending/{tenant.id}/domains", {"domain": "news.example.com"})
+    origin = await make(campaign, "/api/v2/data-sources", {"name": "Fair", "type": "csv"})
     source = await make(gateway, "/webhook-sources", {"name": "relay", "type": "generic"})
     received = data_of(
         await gateway.post(
@@ -215,6 +216,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "message_id": message["id"],
         "domain_id": domain["id"],
         "source_id": source["id"],
+        "campaign-service/source_id": origin["id"],
         "event_id": received["event_id"],
         **await _furnish_identities(auth, tenant),
         "collect_job_id": await collected(campaign, tenant.id, headers),

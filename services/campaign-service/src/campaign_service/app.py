@@ -28,6 +28,8 @@ from campaign_service.netlife import routes as netlife
 from campaign_service.segments import routes as segments
 from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
+from campaign_service.sources import job as source_job
+from campaign_service.sources import routes as sources
 from campaign_service.sms import routes as sms
 from campaign_service.sms import worker as texter
 from campaign_service.stats import routes as stats
@@ -54,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[
             tracking.router,
             imports.router,
+            sources.router,
             validation.router,
             duplicates.router,
             segments.router,
@@ -83,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
             *validation_job.JOBS,
             *duplicates_job.JOBS,
             *netlife_job.JOBS,
+            *source_job.JOBS,
             *warmup_job.JOBS,
             *mailwizz_job.JOBS,
         ),

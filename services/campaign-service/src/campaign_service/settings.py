@@ -32,6 +32,7 @@ class Settings(CommonConfig):
     validation_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")
     """Resolver for domains of addresses, `host:port`; empty for the machine's own, `off` for none."""
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
+    source_backoff_seconds: float = Field(default=1.0, gt=0, le=60)
     twilio_url: str = "https://api.twilio.com"
     sms_connections: int = Field(default=4, ge=1, le=100)
     sms_timeout_seconds: float = Field(default=20.0, gt=0, le=300)

@@ -81,7 +81,7 @@ def custom_key(header: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text).strip("_")[:64]
 
 
-def _target(value: object, column: str) -> str | None:
+def check_target(value: object, column: str) -> str | None:
     """A mapping's value checked: a field, `custom.<key>`, or None for a column to leave out."""
     if value is None or value == "":
         return None
@@ -107,7 +107,7 @@ def _given(
             position = int(column) - 1
         if position is None:
             raise MappingError(f"the file has no column {column!r}")
-        given[position] = _target(value, column)
+        given[position] = check_target(value, column)
     return given
 
 

@@ -129,6 +129,7 @@ class _Import:
             self._id,
             default_language=self._plan["default_language"],
             on_conflict=self._plan["on_conflict"],
+            source_id=self._plan["source_id"],
         )
         if tag_ids:
             await repository.tag_staged(tx, tenant_id, tag_ids)
@@ -161,6 +162,7 @@ class _Import:
         data = {
             "import_id": str(self._id),
             "job_id": str(self._ctx.job.id),
+            "data_source_id": str(source_id) if (source_id := self._plan["source_id"]) else None,
             "rows": self.counts["total"],
             **{name: self.counts[name] for name in ("created", "updated", "rejected")},
         }

@@ -11,7 +11,7 @@ from campaign_service.imports.rows import COPY_OPTIONS, STAGING_COLUMNS
 from shared.database import Tx
 
 _FINISHED = ("completed", "failed", "cancelled")
-_COLUMNS = """i.id, i.job_id, i.filename, i.size, i.encoding, i.delimiter, i.columns, i.tags,
+_COLUMNS = """i.id, i.job_id, i.source_id, i.filename, i.size, i.encoding, i.delimiter, i.columns, i.tags,
     i.default_language, i.on_conflict, i.total, i.created, i.updated, i.unchanged, i.duplicate,
     i.rejected, i.created_at,
     i.started_at, coalesce(i.finished_at, j.finished_at) AS finished_at, coalesce(i.error, j.error) AS error,
@@ -64,7 +64,7 @@ async def page(tx: Tx, tenant_id: UUID, after: UUID | None, limit: int) -> list[
 async def plan(tx: Tx, tenant_id: UUID, import_id: UUID) -> dict[str, Any] | None:
     """What the job needs to know: file, mapping, options, status and counts."""
     row = await tx.fetchrow(
-        """SELECT status, path, mapping, tags, default_language, on_conflict, created_by,
+        """SELECT status, path, mapping, tags, default_language, on_conflict, created_by, source_id,
                   total, created, updated, unchanged, duplicate, rejected
            FROM contact_import WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
@@ -148,13 +148,60 @@ def _on_conflict(mode: str) -> str:
         values["language"] = "excluded.language"
     merged = [part.format("custom_fields") for part in (second, first)]
     values["custom_fields"] = " || ".join(merged)
+    # A contact stays with the source that brought it first.
+    values["source_id"] = "coalesce(c.source_id, excluded.source_id)"
     return f"""(tenant_id, email_lower) DO UPDATE SET
         {", ".join(f"{name} = {value}" for name, value in values.items())}, updated_at = now()
         WHERE ({", ".join(f"c.{name}" for name in values)}) IS DISTINCT FROM ({", ".join(values.values())})"""
 
 
+def _merge_sql(on_conflict: str) -> str:
+    """Parameters: tenant, import, default language, source."""
+    return f"""WITH ranked AS MATERIALIZED (
+            SELECT r.*, s.email_lower IS NULL
+                   AND row_number() OVER (PARTITION BY r.email_lower ORDER BY r.line_number) = 1 AS counts
+            FROM import_row r LEFT JOIN import_seen s ON s.email_lower = r.email_lower
+        ), src AS (
+            SELECT * FROM ranked WHERE counts
+        ), seen AS (
+            INSERT INTO import_seen SELECT email_lower FROM src
+        ), repeated AS (
+            INSERT INTO contact_import_rejection
+                (tenant_id, import_id, line_number, reason_code, reason, raw)
+            SELECT $1, $2, r.line_number, 'duplicate_in_file',
+                   'the address is on an earlier line too; that line counts', r.email
+            FROM ranked r WHERE NOT r.counts
+        ), merged AS (
+            INSERT INTO contact AS c (tenant_id, id, email, phone, first_name, last_name, language,
+                                      country, time_zone, category, custom_fields, source_id, status)
+            SELECT $1, r.id, r.email, r.phone, r.first_name, r.last_name,
+                   coalesce(r.language, (SELECT e.language FROM contact e
+                                         WHERE e.tenant_id = $1 AND e.email_lower = r.email_lower), $3),
+                   r.country, r.time_zone, r.category, r.custom_fields, $4,
+                   CASE p.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'hard_bounce' THEN 'invalid'
+                       WHEN 'invalid' THEN 'invalid' WHEN 'complaint' THEN 'blacklisted'
+                       WHEN 'manual' THEN 'blacklisted' ELSE 'valid' END
+            FROM src r LEFT JOIN (
+                SELECT DISTINCT ON (address_lower) address_lower, reason FROM suppression
+                WHERE tenant_id = $1 AND channel = 'email' AND (expires_at IS NULL OR expires_at > now())
+                ORDER BY address_lower, scope) p ON p.address_lower = r.email_lower
+            ORDER BY r.id
+            ON CONFLICT {_on_conflict(on_conflict)}
+            RETURNING (xmax = 0) AS is_new
+        )
+        SELECT (SELECT count(*) FROM import_row) AS staged, (SELECT count(*) FROM src) AS distinct_rows,
+               count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated
+        FROM merged"""
+
+
 async def merge(
-    tx: Tx, tenant_id: UUID, import_id: UUID, *, default_language: str, on_conflict: str
+    tx: Tx,
+    tenant_id: UUID,
+    import_id: UUID,
+    *,
+    default_language: str,
+    on_conflict: str,
+    source_id: UUID | None = None,
 ) -> Merged:
     """The staged rows into the contacts, in one statement.
 
@@ -164,44 +211,11 @@ async def merge(
     # Temporary tables have no statistics; a nested loop over them, chosen by mistake, would take minutes.
     await tx.execute("SET LOCAL enable_nestloop = off")
     row = await tx.fetchrow(
-        f"""WITH ranked AS MATERIALIZED (
-                SELECT r.*, s.email_lower IS NULL
-                       AND row_number() OVER (PARTITION BY r.email_lower ORDER BY r.line_number) = 1 AS counts
-                FROM import_row r LEFT JOIN import_seen s ON s.email_lower = r.email_lower
-            ), src AS (
-                SELECT * FROM ranked WHERE counts
-            ), seen AS (
-                INSERT INTO import_seen SELECT email_lower FROM src
-            ), repeated AS (
-                INSERT INTO contact_import_rejection
-                    (tenant_id, import_id, line_number, reason_code, reason, raw)
-                SELECT $1, $2, r.line_number, 'duplicate_in_file',
-                       'the address is on an earlier line too; that line counts', r.email
-                FROM ranked r WHERE NOT r.counts
-            ), merged AS (
-                INSERT INTO contact AS c (tenant_id, id, email, phone, first_name, last_name, language,
-                                          country, time_zone, category, custom_fields, status)
-                SELECT $1, r.id, r.email, r.phone, r.first_name, r.last_name,
-                       coalesce(r.language, (SELECT e.language FROM contact e
-                                             WHERE e.tenant_id = $1 AND e.email_lower = r.email_lower), $3),
-                       r.country, r.time_zone, r.category, r.custom_fields,
-                       CASE p.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'hard_bounce' THEN 'invalid'
-                           WHEN 'invalid' THEN 'invalid' WHEN 'complaint' THEN 'blacklisted'
-                           WHEN 'manual' THEN 'blacklisted' ELSE 'valid' END
-                FROM src r LEFT JOIN (
-                    SELECT DISTINCT ON (address_lower) address_lower, reason FROM suppression
-                    WHERE tenant_id = $1 AND channel = 'email' AND (expires_at IS NULL OR expires_at > now())
-                    ORDER BY address_lower, scope) p ON p.address_lower = r.email_lower
-                ORDER BY r.id
-                ON CONFLICT {_on_conflict(on_conflict)}
-                RETURNING (xmax = 0) AS is_new
-            )
-            SELECT (SELECT count(*) FROM import_row) AS staged, (SELECT count(*) FROM src) AS distinct_rows,
-                   count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated
-            FROM merged""",
+        _merge_sql(on_conflict),
         tenant_id,
         import_id,
         default_language,
+        source_id,
     )
     assert row is not None
     await tx.execute("SET LOCAL enable_nestloop = on")

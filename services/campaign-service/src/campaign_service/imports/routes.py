@@ -41,6 +41,11 @@ _FORM = {
                             "enum": ["update", "skip", "fill_empty"],
                             "default": "update",
                         },
+                        "source_id": {"type": "string", "format": "uuid"},
+                        "source_name": {
+                            "type": "string",
+                            "description": "Instead of source_id; a name that is new makes a source",
+                        },
                     },
                 }
             }

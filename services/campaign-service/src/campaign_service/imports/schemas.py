@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from campaign_service.contacts.types import LanguageCode, Slugs
+from campaign_service.contacts.types import LanguageCode, Name, Slugs
 
 OnConflict = Literal["update", "skip", "fill_empty"]
 ImportStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
@@ -23,6 +23,8 @@ class ImportForm(BaseModel):
     tags: Slugs = Field(default_factory=list)
     default_language: LanguageCode = "en"
     on_conflict: OnConflict = "update"
+    source_id: UUID | None = None
+    source_name: Name | None = None
 
 
 class ImportAccepted(BaseModel):
@@ -46,6 +48,7 @@ class ImportOut(BaseModel):
 
     id: UUID
     job_id: UUID | None
+    source_id: UUID | None
     filename: str
     size: int
     status: ImportStatus

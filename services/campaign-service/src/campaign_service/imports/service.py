@@ -16,6 +16,7 @@ from campaign_service.imports import repository
 from campaign_service.imports.reader import Layout, UnreadableFileError
 from campaign_service.imports.schemas import ImportAccepted, ImportForm
 from campaign_service.imports.upload import Upload
+from campaign_service.sources.naming import source_of_file
 from shared.database import SimpleDatabase, Tx
 from shared.errors import NotFoundError, UnsupportedMediaTypeError, ValidationError
 from shared.utils import uuid7
@@ -37,6 +38,7 @@ async def accept(
     form = read_form(upload.fields)
     layout = await inspect(upload.target, form.mapping)
     async with rt.db.tenant_tx(tenant_id) as tx:
+        source_id = await source_of_file(tx, tenant_id, user_id, form.source_id, form.source_name)
         job = await rt.jobs.enqueue(
             tx,
             JOB_TYPE,
@@ -57,7 +59,8 @@ async def accept(
                 "encoding": layout["encoding"],
                 "delimiter": layout["delimiter"],
                 "columns": layout["columns"],
-                **form.model_dump(),
+                **form.model_dump(exclude={"source_name"}),
+                "source_id": source_id,
             },
         )
     return ImportAccepted(

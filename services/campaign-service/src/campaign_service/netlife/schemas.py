@@ -66,6 +66,7 @@ class ImportWish(BaseModel):
     tags: Slugs = Field(default_factory=list)
     default_language: LanguageCode = "en"
     on_conflict: OnConflict = "update"
+    source_id: UUID | None = None
 
 
 class CollectIn(BaseModel):

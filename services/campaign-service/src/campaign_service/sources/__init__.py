@@ -1,0 +1,1 @@
+"""Data sources: where contacts come from, and reading what is new there."""
