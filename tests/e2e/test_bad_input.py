@@ -24,6 +24,8 @@ OTHER_SHAPES = (
     "/openapi.json",
     "/.well-known/",
     ".csv",
+    ".xlsx",
+    "/artifacts/",
     "/metrics",
 )
 BROKEN_BODIES = {
@@ -119,7 +121,8 @@ def test_oversized_bodies_are_refused_everywhere(
     headers = admin_key | {"Content-Type": "application/json"}
     for path, methods in api["paths"].items():
         for method in methods.keys() & {"post", "put", "patch"}:
-            if "/import" in path or "requestBody" not in methods[method]:
+            kinds = methods[method].get("requestBody", {}).get("content", {})
+            if not kinds or "multipart/form-data" in kinds:  # uploads may be larger
                 continue
             answer = open_system.http.request(
                 method, fill(path, {"tenant_id": owner.tenant}), content=body, headers=headers
