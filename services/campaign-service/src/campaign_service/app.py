@@ -14,6 +14,7 @@ from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
 from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
+from campaign_service.contacts.privacy import routes as privacy
 from campaign_service.conversations import routes as conversations
 from campaign_service.dkim import routes as sending_domains
 from campaign_service.imports import job as import_job
@@ -28,10 +29,10 @@ from campaign_service.netlife import routes as netlife
 from campaign_service.segments import routes as segments
 from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
-from campaign_service.sources import job as source_job
-from campaign_service.sources import routes as sources
 from campaign_service.sms import routes as sms
 from campaign_service.sms import worker as texter
+from campaign_service.sources import job as source_job
+from campaign_service.sources import routes as sources
 from campaign_service.stats import routes as stats
 from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             validation.router,
             duplicates.router,
             segments.router,
+            privacy.router,
             contacts.router,
             tags.router,
             templates.router,

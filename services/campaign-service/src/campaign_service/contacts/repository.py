@@ -21,7 +21,8 @@ FIELDS = (
     "validation_status",
 )
 _READ = ("phone_e164", "phone_tried")
-_COLUMNS = f"""c.id, c.tenant_id, c.phone_e164, {", ".join(f"c.{name}" for name in FIELDS)}, c.custom_fields, c.source_id,
+_COLUMNS = f"""c.id, c.tenant_id, {", ".join(f"c.{name}" for name in FIELDS)}, c.phone_e164,
+    c.custom_fields, c.source_id,
     c.validation_score, c.validation_errors, c.validated_at, c.created_at, c.updated_at,
     ARRAY(SELECT t.slug FROM contact_tag ct JOIN tag t ON t.tenant_id = ct.tenant_id AND t.id = ct.tag_id
           WHERE ct.tenant_id = c.tenant_id AND ct.contact_id = c.id ORDER BY t.slug) AS tags"""
@@ -49,9 +50,10 @@ async def insert_many(
     names = ("id", *FIELDS, *_READ)
     casts = ("uuid[]", *["text[]"] * (len(names) - 1))
     arrays = ", ".join(f"${n}::{cast}" for n, cast in enumerate(casts, start=4))
+    values = ", ".join(_STATUS if name == "status" else f"g.{name}" for name in names)
     rows_in = await tx.fetch(
-        f"""INSERT INTO contact (tenant_id, source_id, id, {", ".join(names[1:])}, custom_fields)
-            SELECT $1, $2, g.id, {", ".join(_STATUS if n == "status" else f"g.{n}" for n in names[1:])}, g.custom
+        f"""INSERT INTO contact (tenant_id, source_id, {", ".join(names)}, custom_fields)
+            SELECT $1, $2, {values}, g.custom
             FROM unnest({arrays}, $3::jsonb[]) AS g({", ".join(names)}, custom)
             ON CONFLICT DO NOTHING
             RETURNING coalesce(email_lower, phone_e164) AS key, id""",
