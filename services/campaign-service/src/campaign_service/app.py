@@ -20,6 +20,7 @@ from campaign_service.dkim import routes as sending_domains
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
+from campaign_service.limits import routes as limits
 from campaign_service.mailwizz import job as mailwizz_job
 from campaign_service.messages import mail_server
 from campaign_service.messages import routes as messages
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
             campaigns.router,
             channels.router,
             warmup.router,
+            limits.router,
             sending_domains.router,
             recipients.router,
             variants.router,

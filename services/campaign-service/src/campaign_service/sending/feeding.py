@@ -11,6 +11,8 @@ from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns import service
 from campaign_service.campaigns.content import campaign_info, load_contents
 from campaign_service.dkim.mails import signed
+from campaign_service.limits import repository as limits
+from campaign_service.limits.admission import Limiter, open_limiter
 from campaign_service.rendering import Mails, Site
 from campaign_service.settings import settings_of
 from campaign_service.warmup import repository as warmup
@@ -58,6 +60,7 @@ class Feeder:
         self._stop = stop
         self._tenants = tenants
         self._warming: set[UUID] = set()
+        self._limited: set[UUID] = set()
         self._cursors: dict[CampaignKey, UUID] = {}
         self._compiled: OrderedDict[CampaignKey, Mails] = OrderedDict()
         self._turn = 0
@@ -70,6 +73,7 @@ class Feeder:
             if keys:
                 await self._tenants.refresh(tx)
                 self._warming = await warmup.tenants(tx)
+                self._limited = await limits.tenants(tx)
         self._turn += 1
         fed, begun = False, asyncio.get_running_loop().time()
         batch = max(self._limits.window, self._limits.batch // max(1, len({key.tenant_id for key in keys})))
@@ -116,29 +120,32 @@ class Feeder:
         lease, now = self._limits.lease, self._runtime.clock.now()
         after = self._cursors.pop(key, None)
         async with self._runtime.db.tenant_tx(key.tenant_id) as tx:
-            gate = await self._gate(tx, key, pool)
-            if gate is not None and gate.room is not None:
-                batch = min(batch, gate.room)
-                if not batch:
+            gates = await self._gates(tx, key, pool)
+            for gate in gates:
+                if gate.room == 0:
                     await gate.say_why_nobody(tx)
                     return [], False
+                batch = min(batch, gate.room or batch)
             rows, last = await repository.claim_fresh(tx, key, token, lease, now, batch, after)
             if last is not None:
                 self._cursors[key] = last
             if len(rows) < batch:
                 rows += await repository.claim_due(tx, key, token, lease, now, batch - len(rows))
             any_seen = bool(rows) or last is not None
-            if gate is not None:
+            for gate in gates:
                 admitted = await gate.admit(tx, token, [row.recipient for row in rows])
                 rows = [row for row in rows if row.recipient.contact_id in admitted]
         return rows, any_seen
 
-    async def _gate(self, tx: Tx, key: CampaignKey, pool: str) -> Gate | None:
-        """The warm-up that this campaign's mails have to obey; most tenants have none."""
-        if key.tenant_id not in self._warming:
-            return None
-        sender = settings_of(self._runtime).from_email
-        return await open_gate(tx, key.campaign_id, pool, sender, self._runtime.clock.now())
+    async def _gates(self, tx: Tx, key: CampaignKey, pool: str) -> list[Limiter | Gate]:
+        """Rates and warm-up that this campaign's mails have to obey; most tenants have neither."""
+        gates: list[Limiter | Gate] = []
+        sender, now = settings_of(self._runtime).from_email, self._runtime.clock.now()
+        if key.tenant_id in self._limited:
+            gates.append(await open_limiter(tx, key.campaign_id, pool, sender, now))
+        if key.tenant_id in self._warming:
+            gates.append(await open_gate(tx, key.campaign_id, pool, sender, now))
+        return gates
 
     async def _finish_if_done(self, key: CampaignKey) -> None:
         async with self._runtime.db.tenant_tx(key.tenant_id) as tx:

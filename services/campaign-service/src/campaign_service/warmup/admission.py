@@ -14,7 +14,9 @@ from . import repository, service
 from .plans import Plan, mailbox_provider
 
 
-class _Addressed(Protocol):
+class Addressed(Protocol):
+    """A recipient, as far as admission looks at it."""
+
     @property
     def contact_id(self) -> UUID: ...
     @property
@@ -47,7 +49,7 @@ class Gate:
         general = [plan for plan in self.plans if not plan.mailbox_provider]
         await repository.say(tx, tx.tenant, self.campaign_id, self.reason(general))
 
-    async def admit(self, tx: Tx, token: UUID, people: Sequence[_Addressed]) -> set[UUID]:
+    async def admit(self, tx: Tx, token: UUID, people: Sequence[Addressed]) -> set[UUID]:
         """Places for those there is room for; the others wait for the next day of the plan that is full."""
         admitted = {person.contact_id for person in people}
         full: list[Plan] = []

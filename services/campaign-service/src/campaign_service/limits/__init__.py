@@ -1,0 +1,1 @@
+"""Rates: token buckets per tenant, sending domain, address pool and mailbox provider."""
