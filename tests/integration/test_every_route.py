@@ -14,7 +14,16 @@ import httpx
 
 from shared.testing.identities import TokenMint
 from tests.integration.portals import PORTAL, credentials
-from tests.integration.world import MESSAGE, TEMPLATE, VARIANTS, World, build_world, document, make_apps
+from tests.integration.world import (
+    MESSAGE,
+    SMS_SETTINGS,
+    TEMPLATE,
+    VARIANTS,
+    World,
+    build_world,
+    document,
+    make_apps,
+)
 from tests.simulators.netlife import make_portal
 
 # Routes for people without a token, and why.
@@ -68,7 +77,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/schedule": {"scheduled_at": "2036-01-01T00:00:00Z"},
     "POST /api/v2/campaigns/{tenant_id}/{campaign_id}/test": {"to": ["me@example.com"]},
     "POST /api/v2/messages/{tenant_id}": MESSAGE,
+    "PUT /api/v2/sending/{tenant_id}/sms": SMS_SETTINGS,
     "POST /api/v2/sending/{tenant_id}/domains": {"domain": "stolen.example.com"},
+    "POST /api/v2/conversations/{tenant_id}": {"customer_phone": "+12025550144"},
+    "POST /api/v2/conversations/{tenant_id}/{conversation_id}/messages": {"body": "stolen"},
+    "POST /api/v2/leads/{tenant_id}": {"customer_phone": "+12025550144"},
+    "PATCH /api/v2/leads/{tenant_id}/{lead_id}": {"status": "lost"},
     "PUT /api/v2/portals/{tenant_id}/netlife/settings": credentials(make_portal(jobs=1, subjects=1)),
     "POST /api/v2/portals/{tenant_id}/netlife/settings/test": {"portal": PORTAL},
     "POST /api/v2/portals/{tenant_id}/netlife/collect": {"portal": PORTAL},

@@ -58,7 +58,9 @@ def document(app: App) -> dict[str, Any]:
 
 def make_apps(data: Path, portals: dict[str, str] | None = None) -> dict[str, App]:
     """Every service's app, as its `__main__` makes it."""
-    campaign = CampaignSettings(data_dir=data, service_role="all", netlife_portals=portals or {})
+    campaign = CampaignSettings(
+        data_dir=data, service_role="all", netlife_portals=portals or {}, twilio_url="http://127.0.0.1:9"
+    )
     return {
         "auth-service": create_auth(
             AuthSettings(argon2_memory_kib=1024, argon2_time_cost=1, argon2_parallelism=1)
@@ -195,6 +197,10 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
     )
     message = await make(campaign, f"/api/v2/messages/{tenant.id}", MESSAGE)
     domain = await make(campaign, f"/api/v2/sending/{tenant.id}/domains", {"domain": "news.example.com"})
+    data_of(await campaign.put(f"/api/v2/sending/{tenant.id}/sms", json=SMS_SETTINGS, headers=headers))
+    caller = {"customer_phone": "+12025550143"}
+    conversation = await make(campaign, f"/api/v2/conversations/{tenant.id}", caller)
+    lead = await make(campaign, f"/api/v2/leads/{tenant.id}", caller)
     origin = await make(campaign, "/api/v2/data-sources", {"name": "Fair", "type": "csv"})
     source = await make(gateway, "/webhook-sources", {"name": "relay", "type": "generic"})
     received = data_of(
@@ -215,6 +221,8 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "job_id": upload["job_id"],
         "message_id": message["id"],
         "domain_id": domain["id"],
+        "conversation_id": conversation["id"],
+        "lead_id": lead["id"],
         "source_id": source["id"],
         "campaign-service/source_id": origin["id"],
         "event_id": received["event_id"],
@@ -358,6 +366,11 @@ TEMPLATE = {
     "name": "Newsletter",
     "default_language": "en",
     "contents": {"en": {"subject": "Hello {{ first_name }}", "html": "<p>Hello</p>"}},
+}
+SMS_SETTINGS: dict[str, Any] = {
+    "account_sid": "AC" + "0" * 32,
+    "auth_token": "an invented token",
+    "numbers": [{"number": "+15005550006"}],
 }
 MESSAGE = {
     "to": {"email": "someone@example.com"},

@@ -83,12 +83,12 @@ def test_a_row_becomes_copy_text(read: Any) -> None:
         "email;first name;language;country;Company;tags\n"
         'Anna@Example.com;"An\tna\\N";French;Deutschland;"A ""B""\\\nC";VIP, Real Estate;\n'
     )
-    line, uuid, email, *values, custom, tags = result.rows[0]
+    line, uuid, email, *values, custom, tags, number = result.rows[0]
     assert (line, email) == ("2", "Anna@Example.com")
     assert UUID(uuid).version == 7
     assert values == ["", "An na\\N", "", "fr", "DE", "", ""]
     assert json.loads(custom) == {"company": 'A "B"\\\nC'}
-    assert tags == "{real-estate,vip}"
+    assert (tags, number) == ("{real-estate,vip}", "")
 
 
 def test_line_numbers_are_physical(read: Any) -> None:
@@ -207,3 +207,16 @@ def test_generated_ids_are_ordered_version_7_uuids() -> None:
 )
 def test_tags_of_a_file_become_slugs(text: str, expected: str) -> None:
     assert slug(text) == expected
+
+
+def test_a_number_stands_in_for_an_address(read: Any) -> None:
+    result = read(
+        "email;phone;country\n;+1 (202) 555-0143;\n;0612345678;France\n;0612345678;\n"
+        "a@example.com;555;\n;;FR\n"
+    )
+    assert [(row[2], row[-1]) for row in result.rows] == [
+        ("", "+12025550143"),
+        ("", "+33612345678"),
+        ("a@example.com", ""),
+    ]
+    assert result.faults == [(4, "phone_invalid"), (6, "email_missing")]

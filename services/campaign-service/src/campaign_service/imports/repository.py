@@ -115,10 +115,11 @@ async def open_staging(tx: Tx) -> None:
         """SET LOCAL work_mem = '64MB';
            SET LOCAL statement_timeout = '10min';
            CREATE TEMPORARY TABLE import_row (
-               line_number bigint NOT NULL, id uuid NOT NULL, email text NOT NULL,
+               line_number bigint NOT NULL, id uuid NOT NULL, email text,
                email_lower text COLLATE "C" GENERATED ALWAYS AS (lower(email)) STORED,
                phone text, first_name text, last_name text, language text, country text, time_zone text,
-               category text, custom_fields jsonb NOT NULL, tags text[]
+               category text, custom_fields jsonb NOT NULL, tags text[],
+               phone_e164 text COLLATE "C"
            ) ON COMMIT DROP;
            CREATE TEMPORARY TABLE import_seen (email_lower text COLLATE "C" NOT NULL) ON COMMIT DROP"""
     )
@@ -161,6 +162,7 @@ def _merge_sql(on_conflict: str) -> str:
             SELECT r.*, s.email_lower IS NULL
                    AND row_number() OVER (PARTITION BY r.email_lower ORDER BY r.line_number) = 1 AS counts
             FROM import_row r LEFT JOIN import_seen s ON s.email_lower = r.email_lower
+            WHERE r.email IS NOT NULL
         ), src AS (
             SELECT * FROM ranked WHERE counts
         ), seen AS (
@@ -218,7 +220,69 @@ async def merge(
         source_id,
     )
     assert row is not None
+    merged = Merged(*row)
+    if await tx.fetchval("SELECT EXISTS (SELECT 1 FROM import_row WHERE email IS NULL)"):
+        texted = await _merge_phones(tx, tenant_id, import_id, default_language, on_conflict, source_id)
+        merged = Merged(
+            merged.staged,
+            merged.distinct + texted.distinct,
+            merged.created + texted.created,
+            merged.updated + texted.updated,
+        )
     await tx.execute("SET LOCAL enable_nestloop = on")
+    return merged
+
+
+async def _merge_phones(
+    tx: Tx,
+    tenant_id: UUID,
+    import_id: UUID,
+    default_language: str,
+    on_conflict: str,
+    source_id: UUID | None,
+) -> Merged:
+    """The staged rows without an address: people who are told apart by their number."""
+    rule = _on_conflict(on_conflict)
+    target = "(tenant_id, phone_e164) WHERE email IS NULL"
+    rule = rule.replace("(tenant_id, email_lower)", target, 1)
+    row = await tx.fetchrow(
+        f"""WITH ranked AS MATERIALIZED (
+                SELECT r.*, s.email_lower IS NULL
+                       AND row_number() OVER (PARTITION BY r.phone_e164 ORDER BY r.line_number) = 1 AS counts
+                FROM import_row r LEFT JOIN import_seen s ON s.email_lower = r.phone_e164
+                WHERE r.email IS NULL
+            ), src AS (
+                SELECT * FROM ranked WHERE counts
+            ), seen AS (
+                INSERT INTO import_seen SELECT phone_e164 FROM src
+            ), repeated AS (
+                INSERT INTO contact_import_rejection
+                    (tenant_id, import_id, line_number, reason_code, reason, raw)
+                SELECT $1, $2, r.line_number, 'duplicate_in_file',
+                       'the number is on an earlier line too; that line counts', r.phone
+                FROM ranked r WHERE NOT r.counts
+            ), merged AS (
+                INSERT INTO contact AS c (tenant_id, id, phone, phone_e164, phone_tried, first_name,
+                                          last_name, language, country, time_zone, category,
+                                          custom_fields, source_id)
+                SELECT $1, r.id, r.phone, r.phone_e164, r.phone, r.first_name, r.last_name,
+                       coalesce(r.language, (SELECT e.language FROM contact e
+                                             WHERE e.tenant_id = $1 AND e.phone_e164 = r.phone_e164
+                                               AND e.email IS NULL), $3),
+                       r.country, r.time_zone, r.category, r.custom_fields, $4
+                FROM src r ORDER BY r.id
+                ON CONFLICT {rule}
+                RETURNING (xmax = 0) AS is_new
+            )
+            SELECT 0 AS staged, (SELECT count(*) FROM src) AS distinct_rows,
+                   count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated
+            FROM merged""",
+        tenant_id,
+        import_id,
+        default_language,
+        source_id,
+    )
+    assert row is not None
     return Merged(*row)
 
 
@@ -237,6 +301,10 @@ async def tag_staged(tx: Tx, tenant_id: UUID, tag_ids: Sequence[UUID]) -> None:
            SELECT $1, t.id, c.id FROM import_row r
            JOIN contact c ON c.tenant_id = $1 AND c.email_lower = r.email_lower
            CROSS JOIN unnest($2::uuid[]) AS t(id)
+           UNION ALL
+           SELECT $1, t.id, c.id FROM import_row r
+           JOIN contact c ON c.tenant_id = $1 AND c.phone_e164 = r.phone_e164 AND c.email IS NULL
+           CROSS JOIN unnest($2::uuid[]) AS t(id) WHERE r.email IS NULL
            ON CONFLICT DO NOTHING""",
         tenant_id,
         list(tag_ids),
@@ -251,6 +319,12 @@ async def tag_staged_by_row(tx: Tx, tenant_id: UUID) -> None:
            CROSS JOIN unnest(r.tags) AS g(slug)
            JOIN tag t ON t.tenant_id = $1 AND t.slug = g.slug
            JOIN contact c ON c.tenant_id = $1 AND c.email_lower = r.email_lower
+           UNION ALL
+           SELECT $1, t.id, c.id FROM import_row r
+           CROSS JOIN unnest(r.tags) AS g(slug)
+           JOIN tag t ON t.tenant_id = $1 AND t.slug = g.slug
+           JOIN contact c ON c.tenant_id = $1 AND c.phone_e164 = r.phone_e164 AND c.email IS NULL
+           WHERE r.email IS NULL
            ON CONFLICT DO NOTHING""",
         tenant_id,
     )

@@ -17,6 +17,7 @@ from json.encoder import encode_basestring
 from campaign_service.contacts.address import FAULT_TEXT, parse_address
 from campaign_service.contacts.fields import CUSTOM_VALUE_LIMIT, LIMITS, country_code, language_code
 from campaign_service.imports.headers import Columns
+from campaign_service.sms.phones import e164
 
 COPY_OPTIONS = {"delimiter": "\t", "quote": "\x01"}
 #: Columns of the staging table, in the order of the COPY CSV.
@@ -33,6 +34,7 @@ STAGING_COLUMNS = (
     "category",
     "custom_fields",
     "tags",
+    "phone_e164",
 )
 RAW_LIMIT = 2000
 
@@ -125,6 +127,8 @@ class RowConverter:
     def __init__(self, columns: Columns) -> None:
         self.width = len(columns.header)
         self._email = columns.fields["email"]
+        self._phone = columns.fields.get("phone")
+        self._country = columns.fields.get("country")
         self._full_name = columns.fields.get("full_name")
         self._tags = columns.fields.get("tags")
         self._plan = [(columns.fields.get(name), convert) for name, convert in _CONVERTERS.items()]
@@ -136,15 +140,29 @@ class RowConverter:
         """The row as COPY CSV with its line end. Raises RowRejectedError."""
         self._fit(row)
         address = parse_address(row[self._email])
-        if address.fault:
+        email = "" if address.fault == "email_missing" else address.email
+        if email and address.fault:
             raise RowRejectedError(address.fault, FAULT_TEXT[address.fault])
+        number = _NULL if email else self._number(row)
         values = [_NULL if at is None else convert(row[at]) for at, convert in self._plan]
         if self._full_name is not None:
             self._split_name(row[self._full_name], values)
         custom = self._custom_json(row) if self._custom else "{}"
         tags = _NULL if self._tags is None else _tag_array(row[self._tags])
         fields = "\t".join(values)
-        return f"{line_number}\t{next(self._ids)}\t{address.email}\t{fields}\t{custom}\t{tags}\n"
+        return f"{line_number}\t{next(self._ids)}\t{email}\t{fields}\t{custom}\t{tags}\t{number}\n"
+
+    def _number(self, row: Sequence[str]) -> str:
+        """The number of somebody without an e-mail address, who is told from others by it."""
+        phone = "" if self._phone is None else clean(row[self._phone])
+        if not phone:
+            raise RowRejectedError("email_missing", FAULT_TEXT["email_missing"])
+        country = "" if self._country is None else _country(row[self._country])
+        number = e164(phone, country or None)
+        if number is None:
+            reason = "no e-mail address, and a phone that is not a number in international form"
+            raise RowRejectedError("phone_invalid", reason)
+        return number
 
     def _fit(self, row: list[str]) -> None:
         """Short rows are filled up; cells beyond the header must be empty, or the row is out of step."""
