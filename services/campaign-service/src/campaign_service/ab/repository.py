@@ -85,7 +85,7 @@ async def set_tested(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) 
     """The test group has its mails: the wait begins."""
     await tx.execute(
         """UPDATE campaign_test
-           SET tested_at = $3, decide_at = $3 + make_interval(secs => wait_seconds)
+           SET tested_at = $3::timestamptz, decide_at = $3::timestamptz + make_interval(secs => wait_seconds)
            WHERE tenant_id = $1 AND campaign_id = $2""",
         tenant_id,
         campaign_id,

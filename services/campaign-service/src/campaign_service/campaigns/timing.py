@@ -17,7 +17,7 @@ _LONGEST_SEARCH_DAYS = 9
 def _zone(name: str) -> ZoneInfo | None:
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # unknown, a folder, or no name at all
+    except (KeyError, OSError, ValueError):  # unknown, a folder, or no name at all
         return None
 
 
