@@ -27,6 +27,7 @@ from campaign_service.messages import routes as messages
 from campaign_service.messages import worker as message_worker
 from campaign_service.netlife import job as netlife_job
 from campaign_service.netlife import routes as netlife
+from campaign_service.preflight import routes as preflight
 from campaign_service.segments import routes as segments
 from campaign_service.sending import worker as sender
 from campaign_service.settings import Settings
@@ -73,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
             warmup.router,
             limits.router,
             sending_domains.router,
+            preflight.router,
             recipients.router,
             variants.router,
             stats.router,

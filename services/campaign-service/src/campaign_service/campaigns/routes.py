@@ -19,7 +19,8 @@ from campaign_service.campaigns.schemas import (
     SendOut,
 )
 from campaign_service.campaigns.states import Status
-from shared.errors import NotFoundError
+from campaign_service.preflight import service as preflight
+from shared.errors import ForbiddenError, NotFoundError
 from shared.models import ApiResponse, error_responses, success_response
 from shared.models.identity import Identity
 from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
@@ -104,11 +105,21 @@ async def duplicate(
     "/{tenant_id}/{campaign_id}/send", status_code=202, response_model=ApiResponse[SendOut], responses=_WRITE
 )
 async def send(
-    tenant_id: TenantPath, campaign_id: UUID, _: OperatorUser, tx: TenantTx, runtime: RuntimeDep, idem: Idem
+    tenant_id: TenantPath,
+    campaign_id: UUID,
+    user: OperatorUser,
+    tx: TenantTx,
+    runtime: RuntimeDep,
+    idem: Idem,
+    force: Annotated[bool, Query(description="Send in spite of errors; administrators only")] = False,
 ) -> ApiResponse[Any] | Response:
     """Freeze the audience now and start sending. Takes an Idempotency-Key."""
 
     async def action() -> ApiResponse[SendOut]:
+        if force and not user.has_role("admin"):
+            raise ForbiddenError("Only administrators send in spite of errors")
+        if not force:
+            await preflight.require(tx, runtime, campaign_id)
         campaign = await service.start(tx, runtime, tenant_id, campaign_id, runtime.clock.now())
         return success_response(_sending(campaign, "Campaign queued for sending"))
 

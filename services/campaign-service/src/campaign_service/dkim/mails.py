@@ -9,7 +9,7 @@ from campaign_service.rendering import Mails, OutgoingMail, Recipient
 from shared.database import Tx
 from shared.web import Runtime
 
-from .service import signer_for
+from .service import ascii_domain, signer_for
 
 
 class SignedMails:
@@ -27,13 +27,5 @@ class SignedMails:
 
 async def signed(tx: Tx, rt: Runtime, from_email: str, plain: Mails) -> Mails:
     """`plain` itself when its sender's domain has no key to sign with."""
-    sign = await signer_for(tx, rt, _ascii(from_email.rpartition("@")[2]))
+    sign = await signer_for(tx, rt, ascii_domain(from_email.rpartition("@")[2]))
     return plain if sign is None else SignedMails(plain, sign)
-
-
-def _ascii(domain: str) -> str:
-    """As the renderer writes it into the header."""
-    try:
-        return domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return domain

@@ -155,3 +155,11 @@ async def signer_for(tx: Tx, rt: Runtime, from_domain: str) -> Callable[[bytes],
 def _private(rt: Runtime, tenant_id: UUID, key: Row) -> PrivateKey:
     place = _place(tenant_id, key["domain_id"], key["selector"])
     return keys.from_bytes(_box(rt).open(key["private_key"], place))
+
+
+def ascii_domain(domain: str) -> str:
+    """As the renderer writes it into the header."""
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return domain

@@ -19,6 +19,7 @@ from campaign_service.templates.schemas import (
     TemplateUpdate,
     VersionOut,
 )
+from campaign_service.templates.use_cases import CreateTemplateUseCase, UpdateTemplateUseCase
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
 
@@ -35,7 +36,7 @@ def _out(row: dict[str, Any]) -> TemplateOut:
 async def create_template(body: TemplateIn, user: OperatorUser, tx: TenantTx) -> ApiResponse[TemplateOut]:
     """A new template at version 1. A mistake in the Liquid is answered with field, line and column (400)."""
     body.require_tenant(user.tenant_id)
-    return success_response(_out(await service.create(tx, user.tenant_id, body)))
+    return success_response(_out(await CreateTemplateUseCase().execute(tx, user.tenant_id, body)))
 
 
 @router.get("/{tenant_id}", responses=error_responses(400, 401, 404, 422))
@@ -77,7 +78,7 @@ async def update_template(
     tenant_id: TenantPath, template_id: UUID, body: TemplateUpdate, user: OperatorUser, tx: TenantTx
 ) -> ApiResponse[TemplateOut]:
     """Changed contents make a new version; campaigns that have started keep theirs."""
-    return success_response(_out(await service.update(tx, tenant_id, template_id, body)))
+    return success_response(_out(await UpdateTemplateUseCase().execute(tx, tenant_id, template_id, body)))
 
 
 @router.delete("/{tenant_id}/{template_id}", responses=error_responses(401, 403, 404, 409, 422))

@@ -1,0 +1,1 @@
+"""The usual mistakes, looked for before a campaign is sent."""

@@ -1,0 +1,133 @@
+"""The checks of one campaign, all together or only those that can keep it from being sent."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from campaign_service.campaigns import repository as campaigns
+from campaign_service.campaigns.audience import service as audience
+from campaign_service.campaigns.content import campaign_info, load_contents
+from campaign_service.dkim import repository as sending_domains
+from campaign_service.dkim import service as dkim
+from campaign_service.dkim.lookup import TextRecords
+from campaign_service.dkim.schemas import DomainOut
+from campaign_service.rendering import (
+    CampaignInfo,
+    Content,
+    Recipient,
+    RenderError,
+    Site,
+    compile_message,
+    merge_variables,
+    render_preview,
+)
+from campaign_service.settings import settings_of, site_of
+from shared.database import Tx
+from shared.errors import BusinessRuleError, ConflictError, NotFoundError
+from shared.web import Runtime
+
+from . import records, repository
+from .contents import check_content, check_headers
+from .schemas import Check, PreflightOut, error, ok, warning
+
+_OLD = timedelta(days=365)
+_SOMEBODY = Recipient(UUID(int=0), "recipient@example.com", first_name="Anna", last_name="Berg")
+Campaign = dict[str, Any]
+
+
+class PreflightFailedError(ConflictError):
+    """The campaign has mistakes; `details.checks` are the errors. An administrator may send it by force."""
+
+    code = "PREFLIGHT_FAILED"
+
+
+async def run(tx: Tx, rt: Runtime, campaign_id: UUID) -> PreflightOut:
+    """All checks. Raises BusinessRuleError for a campaign of text messages."""
+    campaign = await campaigns.get(tx, tx.tenant, campaign_id)
+    if campaign is None:
+        raise NotFoundError("There is no such campaign")
+    if campaign["channel"] == "sms":
+        raise BusinessRuleError("Only campaigns of mails have a preflight")
+    contents, info = await _contents(tx, rt, campaign)
+    checks = check_contents(contents, info, site_of(rt))
+    checks += await _sender(tx, rt, info)
+    checks.append(await _audience(tx, campaign, rt.clock.now()))
+    checks.append(await _import_age(tx, rt.clock.now()))
+    found = {check.status for check in checks}
+    status = "error" if "error" in found else "warning" if "warning" in found else "ok"
+    return PreflightOut(campaign_id=campaign_id, status=status, checks=checks)
+
+
+async def require(tx: Tx, rt: Runtime, campaign_id: UUID) -> None:
+    """Raises PreflightFailedError for mistakes in the contents. Nobody is asked, so it takes no time.
+
+    What else is wrong with a campaign (its state, its audience) is for the send itself to say.
+    """
+    campaign = await campaigns.get(tx, tx.tenant, campaign_id)
+    if campaign is None or campaign["channel"] == "sms" or campaign["status"] not in ("draft", "scheduled"):
+        return
+    contents, info = await _contents(tx, rt, campaign)
+    errors = [check for check in check_contents(contents, info, site_of(rt)) if check.status == "error"]
+    if errors:
+        raise PreflightFailedError(
+            "; ".join(check.message for check in errors)[:500],
+            details={"checks": [check.model_dump() for check in errors]},
+        )
+
+
+async def _contents(tx: Tx, rt: Runtime, campaign: Campaign) -> tuple[dict[str, Content], CampaignInfo]:
+    template = await campaigns.template(tx, tx.tenant, campaign["template_id"])
+    assert template is not None, "the campaign's foreign key keeps its template"
+    version = campaign["template_version"] or template["current_version"]
+    contents = await load_contents(tx, tx.tenant, template["id"], version)
+    return contents, campaign_info(rt, campaign, template["default_language"])
+
+
+def check_contents(contents: dict[str, Content], info: CampaignInfo, site: Site) -> list[Check]:
+    """Every content as an invented person gets it, and the header of their mail."""
+    checks: list[Check] = []
+    variables = merge_variables(_SOMEBODY, campaign_name=info.name, unsubscribe_url="#unsubscribe")
+    for name, content in contents.items():
+        checks += check_content(name, content, render_preview(content, variables | {"code": "CODE"}))
+    try:
+        mail = compile_message(contents, campaign=info, site=site).render(_SOMEBODY)
+    except RenderError as failure:
+        return [*checks, error("rendering", f"The mail cannot be made: {failure}", "Correct the template")]
+    return [*checks, *check_headers(mail, site.public_url)]
+
+
+async def _sender(tx: Tx, rt: Runtime, info: CampaignInfo) -> list[Check]:
+    domain = dkim.ascii_domain(info.from_email.rpartition("@")[2]).lower()
+    found = await sending_domains.of_names(tx, tx.tenant, dkim.domains_above(domain))
+    signing: DomainOut | None = (await dkim.with_keys(tx, [found]))[0] if found else None
+    dns = TextRecords(settings_of(rt).sending_dns)
+    mail_domain = site_of(rt).mail_domain
+    return [
+        await records.check_spf(dns, mail_domain),
+        await records.check_dkim(dns, domain, signing),
+        await records.check_dmarc(dns, domain),
+        records.check_alignment(domain, mail_domain, signing),
+    ]
+
+
+async def _audience(tx: Tx, campaign: Campaign, now: datetime) -> Check:
+    tags = [campaign[name] for name in ("tags_all", "tags_any", "exclude_tags")]
+    try:
+        selection = await audience.resolve_tags(tx, tx.tenant, *tags)
+    except audience.UnknownTagsError as failure:
+        return error("audience", failure.message, "Correct the tags")
+    count = (await audience.count(tx, tx.tenant, selection, now)).eligible
+    if not count:
+        return error("audience", "Nobody would get this mail", "Choose other tags, or import contacts")
+    return ok("audience", f"{count} people would get this mail")
+
+
+async def _import_age(tx: Tx, now: datetime) -> Check:
+    last = await repository.last_import(tx, tx.tenant)
+    if last is None or now - last > _OLD:
+        said = "never" if last is None else f"last {(now - last).days} days ago"
+        advice = "Have the addresses validated first: old lists bounce"
+        return warning("last_import", f"Contacts were brought in {said}", advice)
+    return ok("last_import", f"Contacts were last brought in {(now - last).days} days ago")
