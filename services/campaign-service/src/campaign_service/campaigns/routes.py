@@ -19,6 +19,11 @@ from campaign_service.campaigns.schemas import (
     SendOut,
 )
 from campaign_service.campaigns.states import Status
+from campaign_service.campaigns.use_cases import (
+    CreateCampaignUseCase,
+    SendCampaignUseCase,
+    UpdateCampaignUseCase,
+)
 from campaign_service.preflight import service as preflight
 from shared.errors import ForbiddenError, NotFoundError
 from shared.models import ApiResponse, error_responses, success_response
@@ -45,7 +50,7 @@ def _check_tenant(tenant_id: UUID | None, user: Identity) -> None:
 async def create(body: CampaignIn, user: OperatorUser, tx: TenantTx, runtime: RuntimeDep) -> OneCampaign:
     """A new draft. `scheduled_at` is kept for `schedule`; nothing is sent before `send` or `schedule`."""
     _check_tenant(body.tenant_id, user)
-    campaign = await service.create(tx, user.tenant_id, body, user.user_id, runtime.clock.now())
+    campaign = await CreateCampaignUseCase(runtime).execute(tx, user.tenant_id, body, user.user_id)
     return success_response(_out(campaign), "Campaign created")
 
 
@@ -78,7 +83,7 @@ async def update(
 ) -> OneCampaign:
     """Replace the given fields of a draft or scheduled campaign; the others stay as they are."""
     _check_tenant(body.tenant_id, user)
-    campaign = await service.update(tx, tenant_id, campaign_id, body, runtime.clock.now())
+    campaign = await UpdateCampaignUseCase(runtime).execute(tx, tenant_id, campaign_id, body)
     return success_response(_out(campaign), "Campaign updated")
 
 
@@ -120,7 +125,7 @@ async def send(
             raise ForbiddenError("Only administrators send in spite of errors")
         if not force:
             await preflight.require(tx, runtime, campaign_id)
-        campaign = await service.start(tx, runtime, tenant_id, campaign_id, runtime.clock.now())
+        campaign = await SendCampaignUseCase(runtime).execute(tx, tenant_id, campaign_id)
         return success_response(_sending(campaign, "Campaign queued for sending"))
 
     return await idem.run(tx, action, status=202)

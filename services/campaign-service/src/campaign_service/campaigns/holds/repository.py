@@ -87,7 +87,8 @@ async def release(
             WHERE r.tenant_id = $1 AND r.campaign_id = $2 AND {HELD}
               AND r.contact_id = ANY(ARRAY(
                 SELECT contact_id FROM campaign_recipient
-                WHERE tenant_id = $1 AND campaign_id = $2 AND {HELD} AND (variant > 0 OR $3::smallint IS NOT NULL)
+                WHERE tenant_id = $1 AND campaign_id = $2 AND {HELD}
+                  AND (variant > 0 OR $3::smallint IS NOT NULL)
                 ORDER BY variant, contact_id LIMIT $6 FOR UPDATE SKIP LOCKED))""",
         tenant_id,
         campaign_id,
