@@ -20,6 +20,7 @@ from campaign_service.dkim import routes as sending_domains
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
+from campaign_service.live import routes as live
 from campaign_service.limits import routes as limits
 from campaign_service.mailwizz import job as mailwizz_job
 from campaign_service.messages import mail_server
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
             sms.router,
             conversations.router,
             conversations.leads_router,
+            live.router,
             jobs_router("/api/v2/jobs/{tenant_id}"),
         ],
         consumers=CONSUMERS,

@@ -32,6 +32,9 @@ class Settings(CommonConfig):
     validation_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")
     """Resolver for domains of addresses, `host:port`; empty for the machine's own, `off` for none."""
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
+    live_seconds: float = Field(default=1.0, gt=0, le=60)
+    live_streams: int = Field(default=200, ge=1)
+    live_per_tenant: int = Field(default=20, ge=1)
     source_backoff_seconds: float = Field(default=1.0, gt=0, le=60)
     twilio_url: str = "https://api.twilio.com"
     sms_connections: int = Field(default=4, ge=1, le=100)

@@ -1,0 +1,1 @@
+"""Live progress: server-sent events about what is under way."""
