@@ -46,3 +46,12 @@ async def test_nothing_is_sent_to_nobody_and_nothing_changed_after_the_start(kit
             await UpdateCampaignUseCase(kit.runtime).execute(
                 tx, kit.tenant, started, CampaignUpdate(name="Late")
             )
+
+
+async def test_a_preview_shows_a_sample_where_the_code_will_be(kit: Kit) -> None:
+    template = await kit.add_template(("en",), html="<p>{{ code }}</p>")
+    for pool, shown in (("spring", "<p>SAMPLE-CODE</p>"), (None, "<p></p>")):
+        campaign = await kit.create(template_id=str(template), code_pool=pool)
+        preview = await kit.ok("GET", f"/{campaign['id']}/preview")
+        assert shown in preview["html"]
+        assert not [warning for warning in preview["warnings"] if "code" in warning]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from shared.errors import NotFoundError, ValidationError
 from shared.web import Runtime
 
 Campaign = dict[str, Any]
+SAMPLE_CODE = "SAMPLE-CODE"
 _SOMEBODY = Recipient(UUID(int=0), "recipient@example.com")
 
 
@@ -61,6 +63,8 @@ async def preview(
     """The mail as one contact would see it (default: the tenant's first), and its language."""
     tenant_id = campaign["tenant_id"]
     recipient = await _recipient(tx, tenant_id, contact_id)
+    if campaign["code_pool"] is not None:
+        recipient = replace(recipient, code=SAMPLE_CODE)
     template = await repository.template(tx, tenant_id, campaign["template_id"])
     if template is None:
         raise NotFoundError("The template of this campaign is gone")
