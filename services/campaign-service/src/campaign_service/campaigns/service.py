@@ -165,7 +165,9 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
         raise BusinessRuleError("The template of this campaign is archived", field="template_id")
     version = template["current_version"]
     contents = await load_contents(tx, tenant_id, template["id"], version)
-    languages = Languages(campaign["language"], tuple({key.partition("/")[0] for key in contents}), template["default_language"])
+    languages = Languages(
+        campaign["language"], tuple({key.partition("/")[0] for key in contents}), template["default_language"]
+    )
     if languages.forced is not None and languages.forced not in contents:
         raise BusinessRuleError(f"The template has no content in {languages.forced}", field="language")
     links = await ab.freeze(tx, runtime, campaign, contents, template["default_language"])
