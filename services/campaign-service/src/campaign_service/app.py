@@ -20,8 +20,8 @@ from campaign_service.dkim import routes as sending_domains
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
-from campaign_service.live import routes as live
 from campaign_service.limits import routes as limits
+from campaign_service.live import routes as live
 from campaign_service.mailwizz import job as mailwizz_job
 from campaign_service.messages import mail_server
 from campaign_service.messages import routes as messages
