@@ -134,6 +134,11 @@ _VARIANT = f"""CASE WHEN $10::int = 0 THEN 0
                ELSE 1 + {_DIGITS.format(start=9)} % $10::int END"""
 
 
+def _waiting(places: Places, split: Split) -> tuple[Any, ...]:
+    zones = (list(places.said), list(places.zones), list(places.moments))
+    return (*zones, split.variants, split.percent, split.hold_all)
+
+
 async def freeze(
     tx: Tx,
     tenant_id: UUID,
@@ -155,12 +160,7 @@ async def freeze(
         languages.forced,
         list(languages.available),
         languages.default,
-        list(places.said),
-        list(places.zones),
-        list(places.moments),
-        split.variants,
-        split.percent,
-        split.hold_all,
+        *_waiting(places, split),
     ]
     where = tag_conditions(selection, params)
     row = await tx.fetchrow(
