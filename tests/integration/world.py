@@ -197,17 +197,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
     )
     message = await make(campaign, f"/api/v2/messages/{tenant.id}", MESSAGE)
     domain = await make(campaign, f"/api/v2/sending/{tenant.id}/domains", {"domain": "news.example.com"})
-    data_of(await campaign.put(f"/api/v2/sending/{tenant.id}/sms", json=SMS_SETTINGS, headers=headers))
-    caller = {"customer_phone": "+12025550143"}
-    conversation = await make(campaign, f"/api/v2/conversations/{tenant.id}", caller)
-    lead = await make(campaign, f"/api/v2/leads/{tenant.id}", caller)
     origin = await make(campaign, "/api/v2/data-sources", {"name": "Fair", "type": "csv"})
-    source = await make(gateway, "/webhook-sources", {"name": "relay", "type": "generic"})
-    received = data_of(
-        await gateway.post(
-            "/api/v2/webhooks/generic", json={"hello": 1}, headers={"X-Webhook-Token": source["token"]}
-        )
-    )
     tenant.ids = {
         "tenant_id": str(tenant.id),
         "tag_id": tag["id"],
@@ -221,16 +211,35 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "job_id": upload["job_id"],
         "message_id": message["id"],
         "domain_id": domain["id"],
-        "conversation_id": conversation["id"],
-        "lead_id": lead["id"],
-        "source_id": source["id"],
+        **await _furnish_texts(campaign, tenant.id, headers),
+        **await _furnish_webhooks(gateway, headers),
         "campaign-service/source_id": origin["id"],
-        "event_id": received["event_id"],
         **await _furnish_identities(auth, tenant),
         "collect_job_id": await collected(campaign, tenant.id, headers),
         **await _furnish_codes(world, tenant),
         **await _furnish_clients(world, tenant),
     }
+
+
+async def _furnish_webhooks(gateway: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, str]:
+    body = {"name": "relay", "type": "generic"}
+    source = data_of(await gateway.post("/webhook-sources", json=body, headers=headers))
+    token = {"X-Webhook-Token": source["token"]}
+    received = data_of(await gateway.post("/api/v2/webhooks/generic", json={"hello": 1}, headers=token))
+    return {"source_id": source["id"], "event_id": received["event_id"]}
+
+
+async def _furnish_texts(
+    campaign: httpx.AsyncClient, tenant: UUID, headers: dict[str, str]
+) -> dict[str, str]:
+    data_of(await campaign.put(f"/api/v2/sending/{tenant}/sms", json=SMS_SETTINGS, headers=headers))
+    made = {}
+    for name, path in (("conversation_id", "conversations"), ("lead_id", "leads")):
+        caller = {"customer_phone": "+12025550143"}
+        made[name] = data_of(await campaign.post(f"/api/v2/{path}/{tenant}", json=caller, headers=headers))[
+            "id"
+        ]
+    return made
 
 
 async def _furnish_identities(auth: httpx.AsyncClient, tenant: TenantWorld) -> dict[str, str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from campaign_service.sms import keywords, outcomes, phones, quiet, segments
 from campaign_service.sms.twilio import NotSent, Outcome, Refused, Taken, Unknown
+from tests.simulators.twilio import signature
 
 PARIS = ZoneInfo("Europe/Paris")
 NIGHT = quiet.QuietHours(time(21), time(8))
@@ -174,3 +175,15 @@ def test_what_an_attempt_comes_to(outcome: Outcome, attempts: int, status: str, 
 )
 def test_what_a_status_means_for_the_recipient(status: outcomes.Status, code: str | None, state: str) -> None:
     assert outcomes.recipient_state(status, code) == state
+
+
+def test_the_simulator_signs_as_the_provider_does() -> None:
+    form = {
+        "CallSid": "CA1234567890ABCDE",
+        "From": "+12349013030",
+        "To": "+18005551212",
+        "Caller": "+12349013030",
+        "Digits": "1234",
+    }
+    url = "https://mycompany.com/myapp.php?foo=1&bar=2"
+    assert signature("12345", url, form) == "0/KCTR6DLpKmkAf8muzZqo1nDgQ="
