@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from yarl import URL
 
 from campaign_service.contacts.types import LanguageCode, Name, PatchBody, Slugs, TenantBody
 from campaign_service.imports.headers import MappingError, check_target
@@ -14,12 +24,28 @@ from campaign_service.imports.schemas import ImportStatus
 from campaign_service.netlife.model import Audience, ContactFilter
 from campaign_service.netlife.schemas import JobId, PortalName
 
+
+def _readable(url: str) -> str:
+    """The address as it is given. Raises ValueError for one that has a query or cannot be read."""
+    if URL(url).query_string or "?" in url or "#" in url:
+        raise ValueError("the address has neither a query nor a fragment")
+    return url
+
+
 SourceType = Literal["scraper-pro", "backlink-engine", "csv", "manual", "api", "netlife"]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$", max_length=500)]
+Url = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:\d{1,5})?(/[\x21-\x7e]*)?$",
+        max_length=500,
+    ),
+    AfterValidator(_readable),
+]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=500)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Dotted = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,4}$")]
-Mapping = Annotated[dict[str, str | None], Field(max_length=200)]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+Mapping = Annotated[dict[FieldName, str | None], Field(max_length=200)]
 
 
 class FileSettings(BaseModel):
@@ -48,6 +74,14 @@ class RemoteSettings(FileSettings):
     @property
     def needs_secret(self) -> bool:
         return True
+
+    @field_validator("secret")
+    @classmethod
+    def _fits_a_header(cls, secret: SecretStr | None) -> SecretStr | None:
+        text = secret.get_secret_value() if secret else ""
+        if not text.isascii() or not text.isprintable():
+            raise ValueError("a secret is printable ASCII")
+        return secret
 
     @model_validator(mode="after")
     def _targets_exist(self) -> RemoteSettings:
