@@ -24,7 +24,7 @@ class Settings(CommonConfig):
     send_window: int = Field(default=25, ge=1, le=500)
     send_retry_seconds: float = Field(default=60.0, gt=0)
     sending_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")
-    """Resolver for the records of sending domains, `host:port`; empty for the machine's own, `off` for none."""
+    """Resolver for records of sending domains, `host:port`; empty for the machine's own, `off` for none."""
     intake_smtp_host: str = ""
     intake_smtp_port: int = Field(default=0, ge=0, le=65535)
     provider_private_hosts: list[str] = Field(default_factory=list)
