@@ -15,7 +15,7 @@ from shared.errors import NotFoundError
 from shared.models import ApiResponse, error_responses, success_response
 from shared.web import OperatorUser, ReadTx, RuntimeDep, TenantPath, TenantTx
 
-router = APIRouter(prefix="/api/v2/campaigns/{tenant_id}/{campaign_id}/variants", tags=["campaigns"])
+router = APIRouter(prefix="/api/v2/campaigns/{tenant_id}/{campaign_id}/variants", tags=["variants"])
 
 _READ = error_responses(400, 401, 404, 422)
 _WRITE = error_responses(400, 401, 403, 404, 409, 422)
@@ -24,14 +24,14 @@ Variants = ApiResponse[VariantsOut]
 
 
 @router.get("", responses=_READ)
-async def get(tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx) -> Variants:
+async def get_variants(tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx) -> Variants:
     """The variants with their figures, and how far the test is."""
     campaign = await campaigns.get(tx, tenant_id, campaign_id)
     return success_response(await _shown(tx, campaign))
 
 
 @router.post("", status_code=201, responses=_WRITE)
-async def create(
+async def create_variants(
     tenant_id: TenantPath,
     campaign_id: UUID,
     body: VariantsIn,
@@ -59,7 +59,7 @@ async def replace(
 
 
 @router.delete("", responses=_WRITE)
-async def delete(
+async def delete_variants(
     tenant_id: TenantPath, campaign_id: UUID, _: OperatorUser, tx: TenantTx
 ) -> ApiResponse[DeletedVariants]:
     """Back to one mail for all, before the campaign is started."""
