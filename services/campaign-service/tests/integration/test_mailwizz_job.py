@@ -1,0 +1,78 @@
+"""MailWizz is asked by itself, by a job for each tenant."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from campaign_service.app import create_app
+from campaign_service.settings import Settings
+from shared.database import SimpleDatabase
+from shared.utils import uuid7
+from tests.simulators.mailwizz import KEY, MailWizz, delivery, running
+
+UID = "gz674trpn64da"
+EMAIL = "ann@example.com"
+
+
+@pytest.fixture
+def app(settings: Settings) -> FastAPI:
+    return create_app(settings.model_copy(update={"provider_private_hosts": ["127.0.0.1"]}))
+
+
+async def _sent_by_mailwizz(db: SimpleDatabase, tenant: UUID) -> UUID:
+    """A campaign with one recipient, sent a moment ago."""
+    campaign, contact, template = uuid7(), uuid7(), uuid7()
+    async with db.tenant_tx(tenant) as tx:
+        await tx.execute(
+            "INSERT INTO contact (tenant_id, id, email) VALUES ($1, $2, $3)", tenant, contact, EMAIL
+        )
+        await tx.execute(
+            "INSERT INTO template (tenant_id, id, name) VALUES ($1, $2, 'Spring')", tenant, template
+        )
+        await tx.execute(
+            """INSERT INTO campaign (tenant_id, id, name, template_id, status, started_at, external_ref)
+               VALUES ($1, $2, 'Spring', $3, 'sent', now(), $4)""",
+            tenant,
+            campaign,
+            template,
+            UID,
+        )
+        await tx.execute(
+            """INSERT INTO campaign_recipient
+                 (tenant_id, campaign_id, contact_id, email, language, state, accepted_at)
+               VALUES ($1, $2, $3, $4, 'en', 'accepted', now())""",
+            tenant,
+            campaign,
+            contact,
+            EMAIL,
+        )
+    return campaign
+
+
+async def test_every_tenants_mailwizz_is_asked(
+    client: httpx.AsyncClient, app: FastAPI, db: SimpleDatabase, tenant_a: UUID, headers: dict[str, str]
+) -> None:
+    campaign = await _sent_by_mailwizz(db, tenant_a)
+    async with running(MailWizz()) as server:
+        server.add(UID, "delivery-logs", delivery(EMAIL))
+        wizz = {"name": "wizz", "kind": "mailwizz", "url": server.url, "secret": KEY}
+        path = f"/api/v2/sending/{tenant_a}/channels"
+        answer = await client.put(path, json={"email": [wizz]}, headers=headers)
+        assert answer.status_code == 200, answer.text
+        async with db.system_tx() as tx:
+            await app.state.runtime.jobs.enqueue(tx, "mailwizz.poll", tenant_id=None)
+        while True:
+            rows = await db.query(
+                "SELECT state FROM campaign_recipient WHERE tenant_id = $1 AND campaign_id = $2",
+                [tenant_a, campaign],
+                tenant_id=tenant_a,
+            )
+            if rows[0]["state"] == "delivered":
+                break
+            await asyncio.sleep(0.05)
+    assert server.requests[0] == f"/api/campaigns/{UID}/delivery-logs?page=1&per_page=100"
