@@ -195,7 +195,6 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
             headers=headers,
         )
     )
-    message = await make(campaign, f"/api/v2/messages/{tenant.id}", MESSAGE)
     domain = await make(campaign, f"/api/v2/sending/{tenant.id}/domains", {"domain": "news.example.com"})
     origin = await make(campaign, "/api/v2/data-sources", {"name": "Fair", "type": "csv"})
     tenant.ids = {
@@ -209,7 +208,6 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "suppression_id": suppression["id"],
         "import_id": upload["import_id"],
         "job_id": upload["job_id"],
-        "message_id": message["id"],
         "domain_id": domain["id"],
         **await _furnish_texts(campaign, tenant.id, headers),
         **await _furnish_webhooks(gateway, headers),
@@ -234,11 +232,10 @@ async def _furnish_texts(
 ) -> dict[str, str]:
     data_of(await campaign.put(f"/api/v2/sending/{tenant}/sms", json=SMS_SETTINGS, headers=headers))
     made = {}
-    for name, path in (("conversation_id", "conversations"), ("lead_id", "leads")):
-        caller = {"customer_phone": "+12025550143"}
-        made[name] = data_of(await campaign.post(f"/api/v2/{path}/{tenant}", json=caller, headers=headers))[
-            "id"
-        ]
+    caller = {"customer_phone": "+12025550143"}
+    for noun, body in (("conversation", caller), ("lead", caller), ("message", MESSAGE)):
+        answer = await campaign.post(f"/api/v2/{noun}s/{tenant}", json=body, headers=headers)
+        made[f"{noun}_id"] = data_of(answer)["id"]
     return made
 
 
