@@ -3,11 +3,11 @@
     python3 bench/segments.py [--contacts 1000000] [--tags 20] [--rounds 15]
 
 Contacts are made by SQL; the n-th tag is on one contact in n + 2, by a hash. The segment asks for two tags,
-one of three others, and not for a sixth. "segment" is what the service does in a transaction of its own: read the
-definition, find the tags, count, or find the first page of 50 and read its contacts. "bare" is, in the same run and
-by turns with it, SQL by hand over the tags' own table: what the answer costs without contacts, rules or
-tenants' policies. Each figure is a median. A Postgres with the settings of production is started for the run;
-TEST_POSTGRES_DSN names another one. The target is 200 ms for each, on 2 cores.
+one of three others, and not for a sixth. "segment" is what the service does in a transaction of its own:
+read the definition, find the tags, count, or find the first page of 50 and read its contacts. "bare" is, in
+the same run and by turns with it, SQL by hand over the tags' own table: what the answer costs without
+contacts, rules or tenants' policies. Each figure is a median. A Postgres with the settings of production is
+started for the run; TEST_POSTGRES_DSN names another one. The target is 200 ms for each, on 2 cores.
 """
 
 # ruff: noqa: E402  # run as a program, it prepares the environment before the rest can be imported
