@@ -31,7 +31,8 @@ SIGNED = (
     b"list-unsubscribe-post",
     b"feedback-id",
 )
-_BLANKS = re.compile(rb"[ \t]+")
+# a single blank stays as it is: most are, and a match costs more than a look
+_BLANKS = re.compile(rb"[ \t]{2,}|\t")
 _BLANKS_AT_END = re.compile(rb"[ \t]+\r\n")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _ROW = 72
