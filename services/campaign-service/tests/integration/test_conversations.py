@@ -17,8 +17,8 @@ CALLER = "+12025550199"
 
 
 @pytest.fixture
-async def phones(kit: Kit) -> AsyncIterator[Phones]:
-    async with open_phones(kit, text_back="Sorry we missed you. What is it about?") as opened:
+async def phones(lone_kit: Kit) -> AsyncIterator[Phones]:
+    async with open_phones(lone_kit, text_back="Sorry we missed you. What is it about?") as opened:
         yield opened
 
 
