@@ -38,10 +38,24 @@ def _dumps(event: Any, **_: Any) -> str:
 
 
 class _Lines:
-    """Where lines go that do not pass structlog; none before `configure_logging`."""
+    """How lines are written that do not pass structlog."""
 
-    stream: TextIO | None = None
+    is_configured = False
     level = logging.INFO
+
+
+class _StandardOutput(logging.StreamHandler[TextIO]):
+    """Writes to what standard output is at the time, for it may be replaced and the former one closed."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None: ...
 
 
 def configure_logging(level: str = "info", service: str | None = None) -> None:
@@ -58,11 +72,11 @@ def configure_logging(level: str = "info", service: str | None = None) -> None:
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    _Lines.stream, _Lines.level = sys.stdout, number
-    logging.basicConfig(level=max(number, logging.WARNING), stream=sys.stdout, force=True)
+    _Lines.is_configured, _Lines.level = True, number
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[_StandardOutput()], force=True)
     if service:
         structlog.contextvars.bind_contextvars(service=service)
 
@@ -72,13 +86,13 @@ def log_request(**fields: Any) -> None:
 
     No field may be an error or hold a secret: they are written as they are.
     """
-    if _Lines.stream is None:
+    if not _Lines.is_configured:
         logger.info("request", **fields)
     elif _Lines.level <= logging.INFO:
         context = structlog.contextvars.get_contextvars()
         line = {**context, **fields, "event": "request", "level": "info", "timestamp": datetime.now(UTC)}
-        _Lines.stream.write(orjson.dumps(line, default=str, option=_LINE).decode())
-        _Lines.stream.flush()
+        sys.stdout.write(orjson.dumps(line, default=str, option=_LINE).decode())
+        sys.stdout.flush()
 
 
 class ContextLogger:
