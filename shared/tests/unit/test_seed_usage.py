@@ -1,7 +1,6 @@
 """The names and usages the first document of the shared library promises, and the faults of its ancestor."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -36,7 +35,6 @@ from shared.testing.identities import TokenMint
 from shared.utils import require_jwt_auth, require_service_auth
 from shared.utils.logging import configure_logging, log_request
 from shared.utils.tokens import JwksCache, TokenVerifier
-
 
 ReadLines = Callable[[], list[str]]
 
