@@ -243,7 +243,7 @@ async def test_recipients_are_listed_filtered_paged_and_exported(kit: Kit) -> No
     lines = export.text.splitlines()
     assert export.headers["content-type"] == "text/csv; charset=utf-8"
     assert len(lines) == 6
-    assert lines[0].startswith("contact_id,email,language")
+    assert lines[0].startswith("contact_id,email,phone,language")
     assert "'=cmd|calc" in export.text
 
 
