@@ -208,8 +208,9 @@ def _pytest(options: argparse.Namespace, extra: list[str], settings: dict[str, s
 
 def _runs(tier: str, extra: list[str]) -> list[list[str]]:
     """pytest's arguments, run by run: whole systems are tried one at a time, the rest on all processors."""
-    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
-    is_serial = workers == 1 or any(word.startswith(("-n", "--pdb", "--numprocesses")) for word in extra)
+    # One more than processors: tests often wait for a database, a broker or a process.
+    workers = min((os.cpu_count() or 1) + 1, _MOST_WORKERS)
+    is_serial = any(word.startswith(("-n", "--pdb", "--numprocesses")) for word in extra)
     side_by_side = [] if is_serial else ["-n", str(workers), "--dist", "loadfile"]
     if tier == "all":
         return [["-m", "not e2e", *side_by_side], ["-m", "e2e"]]

@@ -56,15 +56,10 @@ def test_a_browser_that_is_there_is_used(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_whole_systems_are_tried_alone_and_all_else_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     first, second = _runs("all", [])
-    assert first == ["-m", "not e2e", "-n", "2", "--dist", "loadfile"]
+    assert first == ["-m", "not e2e", "-n", "3", "--dist", "loadfile"]
     assert second == _runs("e2e", [])[0] == ["-m", "e2e"]
 
 
 @pytest.mark.parametrize("extra", [["-n0"], ["--pdb"], ["-n", "3"]])
 def test_pytests_own_word_on_workers_is_kept(extra: list[str]) -> None:
     assert _runs("integration", extra) == [["-m", "integration"]]
-
-
-def test_one_processor_gets_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert _runs("unit", []) == [["-m", "unit"]]
