@@ -30,6 +30,7 @@ COLUMNS = (
     "Remarques",
 )
 _EMAIL = 2
+_PHONE = 5
 #: What a contact without a language gets.
 DEFAULT_LANGUAGE = "en"
 
@@ -250,6 +251,8 @@ class _Writer:
     def _faulty(self) -> None:
         _, cells = self._new_person()
         cells[_EMAIL], reason = self._choose.choice(FAULTY_ADDRESSES)
+        if reason == "email_missing":  # with a telephone number it would be a contact for texts
+            cells[_PHONE] = ""
         self._reject(cells, reason)
 
     def _cut_before_address(self) -> None:
