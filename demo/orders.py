@@ -33,6 +33,7 @@ def post_orders(story: Story) -> None:
             and seen.get("991", {}).get("total_minor") is not None
             and seen.get("order-2001", {}).get("status") == "completed"
             and seen.get("order-2002", {}).get("total_minor") is not None
+            and seen["order-2002"]["status"] == "refunded"
         ),
         what="the orders",
         seconds=30,
