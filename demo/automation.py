@@ -25,7 +25,7 @@ def rename_codes(story: Story) -> None:
     """A dry run changes nothing and says what it would do; the real run does that and no more."""
     story.report.step("Codes are renamed at the ticket shop")
     ours = story.shop.post("/codes", {"code": _CODES[0], "pool": "guests"})
-    missing = what_is_missing(story.fienta_port)
+    missing = what_is_missing(story.outside.fienta)
     with _simulated_shop(story) as site:
         _rehearse(story, site)
         if missing:
@@ -52,10 +52,10 @@ def _simulated_shop(story: Story) -> Iterator[Site]:
     site = Site()
     for code in (*_CODES, _PREFIXED):
         site.add(code)
-    if not story.fienta_port:
+    if not story.outside.fienta:
         yield site
         return
-    with running(site, story.fienta_port) as address:
+    with running(site, story.outside.fienta) as address:
         story.report.say(f"Simulated Fienta at {address}")
         account = {"email": site.email, "password": site.password, "event_id": site.event}
         story.gateway.send("PUT", "/automation/fienta/credentials", json=account)

@@ -24,7 +24,9 @@ from demo.property import property_sales
 from demo.report import Report
 from demo.story import DemoError, Story
 from demo.visits import visit
+from deploy.local.outside import Outside
 
+NOWHERE = Outside()
 PARTS = (
     sign_up,
     create_programs,
@@ -54,7 +56,7 @@ def run(
     *,
     events: str = "",
     rows: int = 20_000,
-    fienta_port: int = 0,
+    outside: Outside = NOWHERE,
     out: TextIO = sys.stdout,
 ) -> int:
     """Play the whole demo; 0 when every figure was right, 1 when one was wrong or something did not work,
@@ -62,7 +64,7 @@ def run(
 
     Each run is a tenant of its own, so it can be repeated on the same installation, but not twice at the same
     time: the runs would read each other's mails. `events` says in words which event transport is in use.
-    `fienta_port` is where the installation expects the ticket shop (FIENTA_BASE_URL), on this machine.
+    `outside` is where the installation expects other systems, on this machine: simulators are started there.
     """
     report = Report(out)
     if not mailcatcher_url:
@@ -72,7 +74,7 @@ def run(
     try:
         with Gateway(gateway_url) as gateway, MailCatcher(mailcatcher_url) as mails:
             file, run_id = make_contacts(rows), secrets.token_hex(5)
-            story = Story(gateway, mails, report, file, run=run_id, fienta_port=fienta_port)
+            story = Story(gateway, mails, report, file, run=run_id, outside=outside)
             with closing(story):
                 for part in PARTS:
                     part(story)

@@ -10,6 +10,7 @@ from demo.client import Gateway, MailCatcher
 from demo.contacts import ContactsFile, Person
 from demo.mail import Envelope, Mail
 from demo.report import Report
+from deploy.local.outside import Outside
 
 
 class DemoError(Exception):
@@ -46,8 +47,7 @@ class Story:
     report: Report
     file: ContactsFile
     run: str
-    #: Where the installation expects its simulated Fienta; 0 when it does not.
-    fienta_port: int = 0
+    outside: Outside = field(default_factory=Outside)
     deeds: Deeds = field(default_factory=Deeds)
     sources: dict[str, Source] = field(default_factory=dict)
     campaign_id: str = ""

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 from deploy.local import testservers
+from deploy.local.outside import Outside
 from deploy.local.state import LocalStackError
 
 
-def play(gateway_url: str, mailcatcher_url: str, events: str, fienta_port: int) -> int:
+def play(gateway_url: str, mailcatcher_url: str, events: str, outside: Outside) -> int:
     """Exit status of `demo.main.run`: 0 when every figure was right."""
     run = importlib.import_module("demo.main").run
-    return int(run(gateway_url, mailcatcher_url, events=events, fienta_port=fienta_port))
+    return int(run(gateway_url, mailcatcher_url, events=events, outside=outside))
 
 
 def main() -> int:
@@ -27,10 +28,12 @@ def main() -> int:
     demo.add_argument("--gateway", required=True)
     demo.add_argument("--mailcatcher", default="")
     demo.add_argument("--events", default="", help="words about the event transport, to be shown")
-    demo.add_argument("--fienta-port", type=int, default=0, help="where FIENTA_BASE_URL points to, here")
+    demo.add_argument(
+        "--outside", type=Outside.load, default=Outside(), help="ports of simulated systems, as JSON"
+    )
     arguments = parser.parse_args()
     if arguments.command == "demo":
-        return play(arguments.gateway, arguments.mailcatcher, arguments.events, arguments.fienta_port)
+        return play(arguments.gateway, arguments.mailcatcher, arguments.events, arguments.outside)
     try:
         if arguments.action == "stop":
             testservers.stop(arguments.dir)

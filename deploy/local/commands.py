@@ -17,11 +17,12 @@ from typing import Any
 
 from deploy.local.bootstrap import ROOT
 from deploy.local.login import demo_login
+from deploy.local.outside import Outside
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import end_with_parent
 from deploy.local.rabbitmq import RabbitServer
 from deploy.local.stack import Stack, end_leftovers
-from deploy.local.state import LocalStackError, ProcessRef, exclusive, free_port, private_dir, read_json
+from deploy.local.state import LocalStackError, ProcessRef, exclusive, private_dir, read_json
 
 
 def main(arguments: list[str]) -> int:
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address the gateway listens on")
     parser.add_argument("--gateway", help="demo: play against this gateway instead of starting one")
     parser.add_argument("--mailcatcher", help="demo: the mail catcher that belongs to --gateway")
+    parser.add_argument(
+        "--intake-port", type=int, default=0, help="demo: where that one takes in bounces by SMTP"
+    )
     return parser
 
 
@@ -85,28 +89,25 @@ def up(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """Play the demo against a stack of our own, the running one, or the one named by --gateway."""
-    running = _facts(options.state)
+    running, outside = _facts(options.state), Outside(intake=options.intake_port)
     if options.gateway:
-        return _play(options.gateway, options.mailcatcher or "", "the transport of that installation").wait()
+        return _play(
+            options.gateway, options.mailcatcher or "", "the transport of that installation", outside
+        ).wait()
     if running:
         say(f"Playing against the running stack at {running['public_url']}.")
-        return _play(running["public_url"], running["mailcatcher_url"], running["events"]).wait()
-    fienta_port = free_port()
-    with _running(options, _beside_fienta(fienta_port)) as stack:
+        return _play(running["public_url"], running["mailcatcher_url"], running["events"], outside).wait()
+    outside = Outside.anywhere()
+    with _running(options, outside.settings()) as stack:
         _tell(stack)
-        player = _play(stack.public_url, stack.mailcatcher_url, stack.events, fienta_port)
+        player = _play(stack.public_url, stack.mailcatcher_url, stack.events, outside)
         stack.watch(until=lambda: player.poll() is not None)
         return player.wait()
 
 
-def _beside_fienta(port: int) -> dict[str, str]:
-    """Settings of a stack whose ticket shop is the demo's simulator: never the real one."""
-    return {"FIENTA_BASE_URL": f"http://127.0.0.1:{port}", "FIENTA_DELAY_SECONDS": "0.1"}
-
-
-def _play(gateway: str, mailcatcher: str, events: str, fienta_port: int = 0) -> subprocess.Popen[bytes]:
+def _play(gateway: str, mailcatcher: str, events: str, outside: Outside) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "deploy.local", "demo", "--gateway", gateway]
-    command += ["--mailcatcher", mailcatcher, "--events", events, "--fienta-port", str(fienta_port)]
+    command += ["--mailcatcher", mailcatcher, "--events", events, "--outside", outside.dump()]
     return subprocess.Popen(command, cwd=ROOT, preexec_fn=end_with_parent())
 
 

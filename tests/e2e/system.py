@@ -16,8 +16,8 @@ import httpx
 
 from demo.account import verification_token
 from demo.client import Gateway, MailCatcher, wait_for
+from deploy.local.outside import Outside
 from deploy.local.stack import Stack
-from deploy.local.state import free_port
 from shared.testing.databases import ROLE_SECRET, ensure_template, fresh_database
 
 T = TypeVar("T")
@@ -43,11 +43,11 @@ class Customer:
 
 
 class System:
-    """One running installation. It expects its ticket shop at `fienta_port`, where a test may start one."""
+    """One running installation. It expects outside systems at ports where a test may start simulators."""
 
-    def __init__(self, stack: Stack, fienta_port: int) -> None:
+    def __init__(self, stack: Stack, outside: Outside) -> None:
         self.stack = stack
-        self.fienta_port = fienta_port
+        self.outside = outside
         self.url = stack.gateway_url
         self.mails = MailCatcher(stack.mailcatcher_url)
         self.http = httpx.Client(base_url=self.url, timeout=30)
@@ -136,7 +136,7 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
     `settings` replace those of the tests.
     """
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    fienta_port = free_port()
+    outside = Outside.anywhere()
     with database() as dsn:
         environment = inherited | {
             "PYTHON_ENV": "test",
@@ -149,8 +149,7 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
             "RATE_LIMIT_REQUESTS": str(RATE_LIMIT),
             # So that the jobs of a killed process are rescued while a test waits.
             "JOB_LEASE_SECONDS": "5",
-            "FIENTA_BASE_URL": f"http://127.0.0.1:{fienta_port}",
-            "FIENTA_DELAY_SECONDS": "0.1",
+            **outside.settings(),
             "SEND_LEASE_SECONDS": "3",
             "SEND_BATCH": "50",
             "SEND_CONNECTIONS": str(SEND_CONNECTIONS),
@@ -159,6 +158,6 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
         }
         with (
             Stack(state, environment=environment) as stack,
-            contextlib.closing(System(stack, fienta_port)) as system,
+            contextlib.closing(System(stack, outside)) as system,
         ):
             yield system

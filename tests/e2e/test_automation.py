@@ -29,7 +29,7 @@ def _run(system: System, customer: Customer, **options: str) -> dict[str, Any]:
 def test_codes_are_made_at_the_shop_when_that_is_asked_for(system: System, customer: Customer) -> None:
     site = Site()
     site.add("TAKEN", "100")
-    with running(site, system.fienta_port):
+    with running(site, system.outside.fienta):
         account = {"email": site.email, "password": site.password, "event_id": site.event}
         customer.gateway.send("PUT", "/automation/fienta/credentials", json=account)
         rehearsed = _run(system, customer)

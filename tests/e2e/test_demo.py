@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_every_figure_of_the_demo_is_right(name: str, request: pytest.FixtureReq
         events=system.stack.events,
         rows=1200,
         # A browser works the same on both transports; once is enough.
-        fienta_port=system.fienta_port if name == "on_postgres" else 0,
+        outside=system.outside if name == "on_postgres" else replace(system.outside, fienta=0),
         out=out,
     )
     assert status == 0, out.getvalue()

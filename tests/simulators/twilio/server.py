@@ -120,11 +120,11 @@ def _error(status: int, code: int, message: str) -> web.Response:
 
 
 @asynccontextmanager
-async def running(simulator: TwilioSimulator) -> AsyncIterator[TwilioSimulator]:
-    """Serve it until the end of the block."""
+async def running(simulator: TwilioSimulator, port: int = 0) -> AsyncIterator[TwilioSimulator]:
+    """Serve it until the end of the block, on `port` of 127.0.0.1 or a free one."""
     runner = web.AppRunner(simulator.app(), shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     host, port = runner.addresses[0][:2]
     simulator.address = f"http://{host}:{port}"

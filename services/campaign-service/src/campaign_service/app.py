@@ -104,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
             *validation_job.SCHEDULES,
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,
-            *mailwizz_job.SCHEDULES,
+            *mailwizz_job.schedules(settings),
         ),
         background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run, texter.run],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},

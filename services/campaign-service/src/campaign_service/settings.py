@@ -39,6 +39,7 @@ class Settings(CommonConfig):
     twilio_url: str = "https://api.twilio.com"
     sms_connections: int = Field(default=4, ge=1, le=100)
     sms_timeout_seconds: float = Field(default=20.0, gt=0, le=300)
+    mailwizz_poll_seconds: int = Field(default=300, ge=1, le=86_400)
     netlife_portals: dict[str, Annotated[str, AfterValidator(check_address)]] = Field(default_factory=dict)
     """Photo portals beside the known ones: name to API address, as JSON."""
     netlife_keep_days: int = Field(default=30, ge=1)

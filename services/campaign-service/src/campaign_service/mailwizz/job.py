@@ -8,7 +8,7 @@ from typing import Any
 
 from campaign_service.channels import service as channels
 from campaign_service.channels.model import Provider
-from campaign_service.settings import settings_of
+from campaign_service.settings import Settings, settings_of
 from shared.errors import PermanentError
 from shared.jobs import JobAlreadyActive, JobContext, Schedule, job
 from shared.utils import logger
@@ -17,7 +17,6 @@ from . import repository
 from .client import MailWizzClient, MailWizzRefusedError
 from .polling import Source, poll_campaign
 
-POLL_SECONDS = 300
 _ASKED_FOR = timedelta(days=30)
 _TENANT_JOB = "mailwizz.poll-tenant"
 
@@ -62,4 +61,8 @@ def _client(ctx: JobContext, provider: Provider) -> MailWizzClient:
 
 
 JOBS = (poll, poll_tenant)
-SCHEDULES = (Schedule("mailwizz.poll", POLL_SECONDS, poll.type),)
+
+
+def schedules(settings: Settings) -> tuple[Schedule, ...]:
+    """How often everybody's MailWizz is asked."""
+    return (Schedule("mailwizz.poll", settings.mailwizz_poll_seconds, poll.type),)
