@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
         routers=[
             links.public_router,
             links.router,
+            links.internal_router,
             allocation.router,
             allocation.internal_router,
             exchange.router,

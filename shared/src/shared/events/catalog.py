@@ -190,11 +190,14 @@ class CodeFact(EventData):
 
 
 class LinkClicked(EventData):
+    """`visitor` stands for the visitor's address within one UTC day; what it stood for is then forgotten."""
+
     link_id: UUID
     short_id: str
     target_url: str
     occurred_at: AwareDatetime
     verdict: Literal["human", "proxy", "scanner", "unknown"] = "unknown"
+    visitor: str | None = None
 
 
 class OrderRecorded(EventData):

@@ -104,6 +104,19 @@ async def allocate_batch(db: SimpleDatabase, wish: Wish) -> list[Taken]:
     return [Taken("replay" if replay else "given", *fields) for *fields, replay in rows]
 
 
+async def some_free(tx: Tx, tenant_id: UUID, code_type: str, pool: str, limit: int = 1000) -> list[str]:
+    """Codes that can be given out."""
+    rows = await tx.fetch(
+        """SELECT code FROM code WHERE tenant_id = $1 AND type = $2 AND pool = $3 AND status = 'available'
+           LIMIT $4""",
+        tenant_id,
+        code_type,
+        pool,
+        limit,
+    )
+    return [row["code"] for row in rows]
+
+
 async def release(
     tx: Tx, by: Actor, *, codes: Sequence[str], reference: str, reason: str | None, now: datetime
 ) -> int:

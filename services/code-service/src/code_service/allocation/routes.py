@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
@@ -15,6 +16,7 @@ from code_service.allocation.schemas import (
     BatchIn,
     InternalAllocateIn,
     InternalReleaseIn,
+    LongestCode,
     Released,
 )
 from code_service.codes.schemas import CodeType, Pool
@@ -85,3 +87,15 @@ async def release_for_service(
     """Put codes back into their pool that are still held under `order_id`; the others stay as they are."""
     by = Actor(body.tenant_id, f"service:{caller}", request_id_of(request))
     return success_response(Released(released=await service.release(rt, by, body)))
+
+
+@internal_router.get("/longest", responses=error_responses(401, 422))
+async def longest_for_service(
+    tenant_id: UUID,
+    _: ServiceCaller,
+    rt: RuntimeDep,
+    code_type: Annotated[CodeType, Query(alias="type")] = "discount",
+    pool: Pool = "default",
+) -> ApiResponse[LongestCode]:
+    """What texts that are to carry a code have to leave room for."""
+    return success_response(LongestCode(code=await service.longest(rt, tenant_id, code_type, pool)))

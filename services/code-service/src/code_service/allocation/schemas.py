@@ -65,6 +65,12 @@ class Released(BaseModel):
     released: int
 
 
+class LongestCode(BaseModel):
+    """The longest of the first free codes of a pool; None when it has none."""
+
+    code: str | None
+
+
 class AllocatedCode(BaseModel):
     """`status` is the one the code has now, which a repeated request may find changed."""
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import orjson
 
@@ -15,6 +16,7 @@ from code_service.allocation.desk import desk_of
 from code_service.allocation.repository import Taken, Wish
 from code_service.allocation.schemas import AllocatedBatch, AllocatedCode, BatchIn, InternalReleaseIn
 from code_service.codes.lifecycle import Status
+from code_service.codes.schemas import CodeType
 from code_service.errors import PoolExhaustedError
 from shared.errors import UnprocessableError
 from shared.web import Runtime
@@ -58,6 +60,12 @@ async def release(rt: Runtime, by: Actor, body: InternalReleaseIn) -> int:
         return await repository.release(
             tx, by, codes=body.codes, reference=body.order_id, reason=body.reason, now=rt.clock.now()
         )
+
+
+async def longest(rt: Runtime, tenant_id: UUID, code_type: CodeType, pool: str) -> str | None:
+    """The longest of the first free codes of a pool; None when it has none."""
+    async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
+        return max(await repository.some_free(tx, tenant_id, code_type, pool), key=len, default=None)
 
 
 def _wish(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Wish:

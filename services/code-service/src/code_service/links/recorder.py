@@ -92,6 +92,7 @@ class ClickRecorder:
                         "target_url": row["target_url"],
                         "occurred_at": row["at"].isoformat(),
                         "verdict": "human",
+                        "visitor": row["visitor"] or None,
                     },
                     tenant_id=row["tenant_id"],
                     subject=str(row["link_id"]),

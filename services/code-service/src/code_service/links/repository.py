@@ -18,12 +18,12 @@ _COLUMNS = """id, short_id, url, target_url, utm, title, is_active, expires_at, 
 
 
 async def insert(tx: Tx, tenant_id: UUID, fields: dict[str, Any], now: datetime) -> dict[str, Any] | None:
-    """The new link; None when its short id is taken, by whomever."""
+    """The new link; None when its short id is taken, by whomever, or its reference by the tenant."""
     row = await tx.fetchrow(
         f"""INSERT INTO link (tenant_id, id, short_id, url, utm, target_url, title, expires_at, created_at,
-                              updated_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)
-            ON CONFLICT (short_id) DO NOTHING RETURNING {_COLUMNS}""",
+                              updated_at, reference)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
+            ON CONFLICT DO NOTHING RETURNING {_COLUMNS}""",
         tenant_id,
         uuid7(),
         fields["short_id"],
@@ -33,6 +33,7 @@ async def insert(tx: Tx, tenant_id: UUID, fields: dict[str, Any], now: datetime)
         fields["title"],
         fields["expires_at"],
         now,
+        fields.get("reference"),
     )
     return dict(row) if row else None
 
@@ -45,6 +46,16 @@ async def get(tx: Tx, tenant_id: UUID, link_id: UUID, *, lock: bool = False) -> 
         link_id,
     )
     return dict(row) if row else None
+
+
+async def by_references(tx: Tx, tenant_id: UUID, references: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Reference to link, of those that there are."""
+    rows = await tx.fetch(
+        f"SELECT reference, {_COLUMNS} FROM link WHERE tenant_id = $1 AND reference = ANY($2::text[])",
+        tenant_id,
+        list(references),
+    )
+    return {row["reference"]: dict(row) for row in rows}
 
 
 async def page(
@@ -133,7 +144,7 @@ async def store_clicks(tx: Tx, clicks: Sequence[Click], salts: Mapping[date, byt
         """INSERT INTO link_click (tenant_id, link_id, id, at, verdict, visitor, referrer, device)
            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[],
                                 $7::text[], $8::text[])
-           ON CONFLICT DO NOTHING RETURNING tenant_id, link_id, at, verdict""",
+           ON CONFLICT DO NOTHING RETURNING tenant_id, link_id, at, verdict, visitor""",
         *(list(column) for column in zip(*(_cells(click, salts) for click in clicks), strict=True)),
     )
     await _count(tx, Counter((row["tenant_id"], row["link_id"], row["verdict"]) for row in rows))
@@ -169,10 +180,11 @@ async def _count(tx: Tx, numbers: Counter[tuple[UUID, UUID, str]]) -> None:
 
 async def _of_people(tx: Tx, clicks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = await tx.fetch(
-        """SELECT l.tenant_id, l.id AS link_id, l.short_id, l.target_url, c.at
-           FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS c(tenant_id, link_id, at)
+        """SELECT l.tenant_id, l.id AS link_id, l.short_id, l.target_url, c.at, c.visitor
+           FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[])
+                AS c(tenant_id, link_id, at, visitor)
            JOIN link l ON l.tenant_id = c.tenant_id AND l.id = c.link_id""",
-        *([click[name] for click in clicks] for name in ("tenant_id", "link_id", "at")),
+        *([click[name] for click in clicks] for name in ("tenant_id", "link_id", "at", "visitor")),
     )
     return [dict(row) for row in rows]
 

@@ -16,11 +16,19 @@ from code_service.actor import Operator
 from code_service.links import repository, service
 from code_service.links.qr import qr_response
 from code_service.links.recorder import recorder_of
-from code_service.links.schemas import DeletedLink, LinkIn, LinkOut, LinkStats, LinkUpdate
+from code_service.links.schemas import (
+    DeletedLink,
+    InternalLinksIn,
+    LinkIn,
+    LinkOut,
+    LinkStats,
+    LinkUpdate,
+    ShortLink,
+)
 from code_service.links.visit import click_of
 from shared.errors import UnprocessableError
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import CurrentUser, Page, ReadTx, Runtime, RuntimeDep, TenantTx
+from shared.web import CurrentUser, Page, ReadTx, Runtime, RuntimeDep, ServiceCaller, TenantTx
 
 router = APIRouter(prefix="/links", tags=["links"])
 
@@ -35,6 +43,7 @@ class _DirectRoute(APIRoute):
         return endpoint
 
 
+internal_router = APIRouter(prefix="/internal/links", tags=["internal"])
 public_router = APIRouter(tags=["redirects"], route_class=_DirectRoute)
 
 _REDIRECT_HEADERS = {
@@ -123,6 +132,15 @@ async def link_qr_png(
     """The same as a bitmap."""
     found = await service.get(tx, user.tenant_id, link_id)
     return qr_response(service.short_url(rt, found["short_id"]), "png", scale)
+
+
+@internal_router.post("", responses=error_responses(401, 422))
+async def links_for_service(
+    body: InternalLinksIn, _: ServiceCaller, rt: RuntimeDep
+) -> ApiResponse[list[ShortLink]]:
+    """Links in the name of a tenant, in the order asked for. The same reference gets the same one."""
+    async with rt.db.tenant_tx(body.tenant_id) as tx:
+        return success_response(await service.create_many(tx, rt, body.tenant_id, body.links))
 
 
 #: Described here, because the endpoints read it from the request.

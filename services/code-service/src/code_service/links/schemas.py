@@ -100,6 +100,32 @@ class LinkOut(BaseModel):
         return {name.removeprefix("utm_"): value for name, value in utm.items()}
 
 
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+
+
+class ReferencedLink(Body):
+    """A link another service asks for; `reference` is what that service calls it."""
+
+    reference: Reference
+    url: Annotated[str, StringConstraints(max_length=10_000)]
+    title: Line | None = None
+
+
+class InternalLinksIn(Body):
+    """Links of one tenant, each with a reference of its own."""
+
+    tenant_id: UUID
+    links: Annotated[list[ReferencedLink], Field(min_length=1, max_length=200)]
+
+
+class ShortLink(BaseModel):
+    """Without an address where no link can lead to what was asked for."""
+
+    reference: str
+    id: UUID | None
+    short_url: str | None
+
+
 class DeletedLink(BaseModel):
     id: UUID
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
 from code_service.links import repository
-from code_service.links.schemas import DayClicks, LinkIn, LinkOut, LinkStats, LinkUpdate, Share
+from code_service.links.schemas import (
+    DayClicks,
+    LinkIn,
+    LinkOut,
+    LinkStats,
+    LinkUpdate,
+    ReferencedLink,
+    Share,
+    ShortLink,
+)
 from code_service.links.urls import MAX_URL, merge_utm, new_short_id
 from shared.database import Tx
 from shared.errors import ConflictError, NotFoundError, ValidationError
@@ -46,9 +56,15 @@ def short_url(runtime: Runtime, short_id: str) -> str:
     return f"{runtime.config.public_url.rstrip('/')}/l/{short_id}"
 
 
-async def create(tx: Tx, runtime: Runtime, tenant_id: UUID, body: LinkIn) -> dict[str, Any]:
-    """Raises SlugTakenError, ValidationError for an address that is too long or our own."""
+async def create(
+    tx: Tx, runtime: Runtime, tenant_id: UUID, body: LinkIn, reference: str | None = None
+) -> dict[str, Any]:
+    """Raises SlugTakenError, ValidationError for an address that is too long or our own.
+
+    With a `reference` that the tenant has, the link that carries it.
+    """
     fields = {
+        "reference": reference,
         "url": body.url,
         "utm": body.utm.parameters(),
         "title": body.title,
@@ -61,7 +77,40 @@ async def create(tx: Tx, runtime: Runtime, tenant_id: UUID, body: LinkIn) -> dic
         if made is not None:
             _forget(tx, runtime, made["short_id"])
             return made
+        if reference and (there := await repository.by_references(tx, tenant_id, [reference])):
+            return there[reference]
     raise SlugTakenError(f"The slug {body.slug} is taken", field="slug")
+
+
+async def create_many(
+    tx: Tx, runtime: Runtime, tenant_id: UUID, wanted: Sequence[ReferencedLink]
+) -> list[ShortLink]:
+    """A link for each reference, the one that is there where it was asked for before.
+
+    An address that no link can lead to (our own, not http) gets none.
+    """
+    there = await repository.by_references(tx, tenant_id, [link.reference for link in wanted])
+    made = []
+    for link in wanted:
+        row = there.get(link.reference) or await _try_create(tx, runtime, tenant_id, link)
+        made.append(
+            ShortLink(
+                reference=link.reference,
+                id=row["id"] if row else None,
+                short_url=short_url(runtime, row["short_id"]) if row else None,
+            )
+        )
+    return made
+
+
+async def _try_create(
+    tx: Tx, runtime: Runtime, tenant_id: UUID, link: ReferencedLink
+) -> dict[str, Any] | None:
+    try:
+        body = LinkIn(url=link.url, title=link.title)
+        return await create(tx, runtime, tenant_id, body, link.reference)
+    except (ValueError, ValidationError):
+        return None
 
 
 def _target(runtime: Runtime, url: str, utm: dict[str, str]) -> str:
