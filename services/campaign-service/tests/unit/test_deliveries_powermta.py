@@ -168,6 +168,22 @@ def test_bounce_classes(category: str, status: str, expected: str) -> None:
     assert classify_bounce(category, status) == expected
 
 
+@pytest.mark.parametrize(
+    ("status", "diagnostic", "expected"),
+    [
+        ("", "smtp;550 No such user here", "hard"),
+        ("5.0.0 (undefined status)", "smtp;550 5.0.0 User unknown", "hard"),
+        ("", "smtp;550 blocked", "other"),
+        ("", "smtp;552 mailbox full", "soft"),
+        ("", "smtp;450 try later", "soft"),
+        ("5.4.7 (delivery time expired)", "", "soft"),
+        ("5.2.3 (message too long)", "smtp;552 5.2.3 too long", "other"),
+    ],
+)
+def test_words_decide_where_a_code_says_little(status: str, diagnostic: str, expected: str) -> None:
+    assert classify_bounce("", status, diagnostic) == expected
+
+
 def test_enhanced_status_is_the_leading_code() -> None:
     assert enhanced_status("5.1.1 (bad) 4.0.0") == "5.1.1"
     assert enhanced_status("smtp;550 5.7.1 Denied") == "5.7.1"

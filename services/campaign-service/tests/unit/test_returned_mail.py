@@ -127,7 +127,7 @@ def test_an_answering_machine_says_nothing_about_the_mail(header: str) -> None:
     ("line", "fact", "bounce_class"),
     [
         ("550 5.1.1 <ann@example.net>: unknown", "bounced", "hard"),
-        ("Remote host said: 552 mailbox is over quota", "bounced", "other"),
+        ("Remote host said: 552 mailbox is over quota", "bounced", "soft"),
         ("451 4.2.0 try later", "deferred", None),
     ],
 )

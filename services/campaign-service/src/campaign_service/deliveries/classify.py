@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from campaign_service.deliveries.rows import BounceClass
+from campaign_service.sending.replies import Kind, Reply, classify, kind_of_status
 
 # Categories as PowerMTA ships them; installations add their own, which then fall to the status code.
 _HARD = frozenset({"bad-mailbox", "inactive-mailbox", "bad-domain"})
@@ -22,11 +23,15 @@ _OTHER = frozenset(
         "virus-related",
     }
 )
-# RFC 3463: the mailbox or its domain does not exist, is disabled or has moved.
-_HARD_STATUS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
-# Mailbox full, or a mailbox-side limit: may pass later even with a permanent code.
-_SOFT_STATUS = frozenset({"5.2.2", "5.2.3", "5.4.4", "5.4.6"})
+_CLASSES: dict[Kind, BounceClass] = {
+    "user_unknown": "hard",
+    "mailbox": "soft",
+    "retry": "soft",
+    "policy": "other",
+    "accepted": "other",
+}
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_BASIC = re.compile(r"(?:^|[;\s])([45]\d\d)[ -](.*)", re.DOTALL)
 
 
 def enhanced_status(text: str) -> str:
@@ -35,11 +40,12 @@ def enhanced_status(text: str) -> str:
     return match[0] if match else ""
 
 
-def classify_bounce(category: str, status: str) -> BounceClass:
+def classify_bounce(category: str, status: str, diagnostic: str = "") -> BounceClass:
     """`hard`: the address is dead. `soft`: counts towards giving up. `other`: says nothing about the contact.
 
-    A known category decides; an unknown one (or `other`) leaves it to the enhanced status code. A temporary
-    (4.x.x) code is no proof that a mailbox is dead.
+    A known category decides; an unknown one (or `other`) leaves it to the enhanced status code, and that to
+    the server's words where it is missing or says little. A temporary (4.x.x) code is no proof that a mailbox
+    is dead.
     """
     known = category.strip().lower()
     code = enhanced_status(status)
@@ -49,6 +55,12 @@ def classify_bounce(category: str, status: str) -> BounceClass:
         return "soft"
     if known in _HARD:
         return "soft" if code.startswith("4") else "hard"
-    if code in _HARD_STATUS:
-        return "hard"
-    return "soft" if code.startswith("4") or code in _SOFT_STATUS else "other"
+    return _CLASSES[_kind(code, diagnostic)]
+
+
+def _kind(code: str, diagnostic: str) -> Kind:
+    if code:
+        return kind_of_status(code, diagnostic)
+    basic = _BASIC.search(diagnostic)
+    # What was refused is not known: the words alone speak, as they do after the content.
+    return classify(Reply(int(basic[1]), basic[2]), "content") if basic else "policy"

@@ -155,7 +155,7 @@ def _remote_status_fact(record: Record) -> Fact:
 
 def _row(number: int, record: Record, raw: str, kind: str, fact: Fact, moment: datetime) -> DeliveryRow:
     status = enhanced_status(record.get("dsnstatus", "")) or enhanced_status(record.get("dsndiag", ""))
-    category = record.get("bouncecat", "")
+    category, diagnostic = record.get("bouncecat", ""), record.get("dsndiag", "")
     return DeliveryRow(
         number=number,
         record_type=kind,
@@ -165,10 +165,10 @@ def _row(number: int, record: Record, raw: str, kind: str, fact: Fact, moment: d
         references=_references(record),
         job_id=record.get("jobid") or record.get("header_x-campaign-id") or record.get("header_x-job") or "",
         status=status,
-        diagnostic=record.get("dsndiag", ""),
+        diagnostic=diagnostic,
         dedupe_key=_dedupe_key(record, kind, moment),
         raw=raw,
-        bounce_class=classify_bounce(category, status) if fact == "bounced" else None,
+        bounce_class=classify_bounce(category, status, diagnostic) if fact == "bounced" else None,
         detail=_detail(record),
     )
 

@@ -154,7 +154,7 @@ def _row(
         diagnostic=detail.get("diagnostic", ""),
         dedupe_key=hash_of("mail", source.identity, record_type, str(number), address, fact),
         raw=source.raw,
-        bounce_class=classify_bounce("", status) if fact == "bounced" else None,
+        bounce_class=classify_bounce("", status, detail.get("diagnostic", "")) if fact == "bounced" else None,
         detail={name: value for name, value in detail.items() if value},
     )
 

@@ -82,7 +82,8 @@ def _delivery(raw: dict[str, Any]) -> Said:
     if status == "temporary-error":
         return "deferred", None
     if status in _FAILED:
-        return "bounced", classify_bounce("", clean(raw.get("message")))
+        message = clean(raw.get("message"))
+        return "bounced", classify_bounce("", message, message)
     return None
 
 

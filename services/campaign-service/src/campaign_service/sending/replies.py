@@ -9,9 +9,19 @@ from typing import Literal
 Kind = Literal["accepted", "retry", "user_unknown", "mailbox", "policy"]
 Stage = Literal["mail", "rcpt", "data", "content"]
 _ENHANCED = re.compile(r"\A([245])\.(\d{1,3})\.(\d{1,3})(?:\s|\Z)")
-# Subject and detail that say the address itself does not work, or that its mailbox is full or unreachable.
+# Subject and detail (RFC 3463, RFC 7505) that say the address itself does not work.
 _DEAD_ADDRESS = frozenset({"1.1", "1.2", "1.3", "1.6", "1.10", "2.1"})
-_MAILBOX = frozenset({"2.2", "2.3", "4.4", "4.6"})
+# The mailbox or its system has trouble that may pass; so has everything on the way there (4.x).
+_MAILBOX = frozenset({"1.4", "2.0", "2.2", "2.4", "3.1", "3.2"})
+_ROUTING = "4."
+# Codes that say no more than "an error": the words beside them decide.
+_VAGUE = frozenset({"0.0", "1.0"})
+# Exchange Online answers this, and "4.1", for an address that its owner does not have.
+_NOT_IN_DIRECTORY = re.compile(r"recipient address rejected", re.IGNORECASE)
+_FULL_WORDS = re.compile(
+    r"(?:mailbox|inbox) (?:is )?(?:full|exceed)|(?:over|exceed\w*|out of) (?:\w+ ){0,3}quota|quota exceeded",
+    re.IGNORECASE,
+)
 # "No such mailbox" in the words of servers that send no enhanced code.
 _UNKNOWN_WORDS = re.compile(
     r"(?:user|recipient|mailbox|address|account) (?:is )?(?:unknown|not found|does not exist|disabled)"
@@ -48,8 +58,8 @@ def classify(reply: Reply, stage: Stage) -> Kind:
     if reply.code // 100 != 5:
         return "retry"
     if reply.enhanced:
-        return _by_enhanced(reply.enhanced.partition(".")[2])
-    if reply.code == 552:
+        return kind_of_status(reply.enhanced, reply.text)
+    if reply.code == 552 or _FULL_WORDS.search(reply.text):
         return "mailbox"
     if reply.code not in (550, 551, 553) or stage == "mail" or _POLICY_WORDS.search(reply.text):
         return "policy"
@@ -57,7 +67,15 @@ def classify(reply: Reply, stage: Stage) -> Kind:
     return "user_unknown" if stage == "rcpt" or _UNKNOWN_WORDS.search(reply.text) else "policy"
 
 
-def _by_enhanced(detail: str) -> Kind:
-    if detail in _DEAD_ADDRESS:
+def kind_of_status(status: str, words: str) -> Kind:
+    """What an enhanced code such as `5.1.1` means, with the words beside it where it alone says little."""
+    klass, _, detail = status.partition(".")
+    if klass != "5":
+        return "accepted" if klass == "2" else "retry"
+    if detail in _DEAD_ADDRESS or (detail == "4.1" and _NOT_IN_DIRECTORY.search(words)):
         return "user_unknown"
-    return "mailbox" if detail in _MAILBOX else "policy"
+    if detail in _VAGUE and _FULL_WORDS.search(words):
+        return "mailbox"
+    if detail in _VAGUE and _UNKNOWN_WORDS.search(words):
+        return "user_unknown"
+    return "mailbox" if detail in _MAILBOX or detail.startswith(_ROUTING) else "policy"
