@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
+from typing import Protocol
 
 from .markup import CLOSE, MARK, OPEN, Context, Masked, Tag, contexts, scan
 
@@ -40,6 +41,12 @@ class LinkTable:
             self._index[url] = len(self.urls)
             self.urls.append(url)
         return self._index.get(url)
+
+
+class Rewriting(Protocol):
+    """What is put in place of a link; None leaves it as it is."""
+
+    def address(self, masked: Masked, url: str) -> str | None: ...
 
 
 class Tracking:
@@ -106,8 +113,8 @@ def _tracked(masked: Masked, value: str, tracking: Tracking | None, warnings: li
     return html.escape(address, quote=True) if address else value
 
 
-def rewrite_text(masked: Masked, tracking: Tracking) -> None:
-    """Tracks the plain URLs of a text part."""
+def rewrite_text(masked: Masked, tracking: Rewriting) -> None:
+    """Rewrites the plain URLs of a text part."""
 
     def replace(match: re.Match[str]) -> str:
         whole = match.group()

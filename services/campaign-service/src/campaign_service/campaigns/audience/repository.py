@@ -129,12 +129,14 @@ class Split:
 NO_SPLIT = Split()
 # Eight hexadecimal digits of a hash as a number.
 _DIGITS = "('x' || substr(md5($3::uuid::text || c.id::text), {start}, 8))::bit(32)::bigint"
-_VARIANT = f"""CASE WHEN $10::int = 0 THEN 0
+#: The variant of contact `c` in campaign $3, of $10 variants for $11 percent; 0 for the others.
+VARIANT = f"""CASE WHEN $10::int = 0 THEN 0
                WHEN {_DIGITS.format(start=1)} % 100 >= $11::int THEN 0
                ELSE 1 + {_DIGITS.format(start=9)} % $10::int END"""
 
 
-def _waiting(places: Places, split: Split) -> tuple[Any, ...]:
+def waiting(places: Places, split: Split) -> tuple[Any, ...]:
+    """Parameters 7 to 12 of a statement that freezes an audience."""
     zones = (list(places.said), list(places.zones), list(places.moments))
     return (*zones, split.variants, split.percent, split.hold_all)
 
@@ -160,7 +162,7 @@ async def freeze(
         languages.forced,
         list(languages.available),
         languages.default,
-        *_waiting(places, split),
+        *waiting(places, split),
     ]
     where = tag_conditions(selection, params)
     row = await tx.fetchrow(
@@ -182,7 +184,7 @@ async def freeze(
               FROM contact c {_SUPPRESSED}
               LEFT JOIN unnest($7::text[], $8::text[], $9::timestamptz[]) AS z (said, zone, moment)
                 ON z.said = coalesce(c.time_zone, '')
-              CROSS JOIN LATERAL (SELECT {_VARIANT} AS number) v
+              CROSS JOIN LATERAL (SELECT {VARIANT} AS number) v
               WHERE c.tenant_id = $1 AND c.status = 'valid' AND c.email IS NOT NULL {where}
               RETURNING state)
             SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
