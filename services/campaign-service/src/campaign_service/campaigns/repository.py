@@ -11,7 +11,8 @@ from shared.database import Tx
 
 _COLUMNS = """tenant_id, id, name, channel, sms_text, template_id, template_version, language,
   category, tags_all, tags_any,
-  exclude_tags, from_name, from_email, reply_to, status, status_reason, scheduled_at, max_lateness_seconds,
+  exclude_tags, segment_id, from_name, from_email, reply_to, status, status_reason, scheduled_at,
+  max_lateness_seconds,
   external_ref, local_time, time_zone, send_window, send_zones, code_type, code_pool,
   started_at, completed_at, recipient_count, created_by, created_at, updated_at"""
 _WRITABLE = (
@@ -24,6 +25,7 @@ _WRITABLE = (
     "tags_all",
     "tags_any",
     "exclude_tags",
+    "segment_id",
     "from_name",
     "from_email",
     "reply_to",

@@ -93,6 +93,9 @@ class CampaignFields(BaseModel):
     tags_all: Slugs = []
     tags_any: Slugs = []
     exclude_tags: Slugs = []
+    segment_id: UUID | None = Field(
+        default=None, description="Only people of this segment, besides what the tags ask for"
+    )
     from_name: Line | None = None
     from_email: Address | None = None
     reply_to: Address | None = None
@@ -159,6 +162,7 @@ class CampaignOut(BaseModel):
     tags_all: list[str]
     tags_any: list[str]
     exclude_tags: list[str]
+    segment_id: UUID | None
     from_name: str | None
     from_email: str | None
     reply_to: str | None

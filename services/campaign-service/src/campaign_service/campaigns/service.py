@@ -9,7 +9,7 @@ from uuid import UUID
 from campaign_service.ab import service as ab
 from campaign_service.campaigns import repository
 from campaign_service.campaigns.audience import repository as audience_repository
-from campaign_service.campaigns.audience import service as audience
+from campaign_service.campaigns.audience.choice import selection_of
 from campaign_service.campaigns.audience.repository import Languages, Selection, Split
 from campaign_service.campaigns.content import load_contents
 from campaign_service.campaigns.holds import service as holds
@@ -61,9 +61,9 @@ async def _locked(tx: Tx, tenant_id: UUID, campaign_id: UUID, action: Action) ->
 
 
 async def create(tx: Tx, tenant_id: UUID, body: CampaignIn, user_id: UUID, now: datetime) -> Campaign:
-    """A new draft. Its template and every tag it names must exist."""
+    """A new draft. Its template, its segment and every tag it names must exist."""
     fields = body.model_dump(exclude={"tenant_id"})
-    await _check_references(tx, tenant_id, fields)
+    await _check_references(tx, tenant_id, fields, now)
     _check_times(fields)
     return await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
 
@@ -78,15 +78,15 @@ async def update(tx: Tx, tenant_id: UUID, campaign_id: UUID, body: CampaignUpdat
     """Replace the given fields of a draft or scheduled campaign."""
     campaign, status = await _locked(tx, tenant_id, campaign_id, "edit")
     fields = {**campaign, **body.model_dump(include=body.model_fields_set - {"tenant_id"})}
-    await _check_references(tx, tenant_id, fields)
+    await _check_references(tx, tenant_id, fields, now)
     _check_times(fields)
     if status == "scheduled":
         _check_schedule(fields["scheduled_at"], now)
     return await repository.update(tx, tenant_id, campaign_id, fields, now)
 
 
-async def _check_references(tx: Tx, tenant_id: UUID, fields: Campaign) -> None:
-    await _selection(tx, tenant_id, fields)
+async def _check_references(tx: Tx, tenant_id: UUID, fields: Campaign, now: datetime) -> None:
+    await selection_of(tx, tenant_id, fields, now, keep=True)
     if fields["channel"] == "sms":
         await sms.check(tx, tenant_id, fields)
         return
@@ -100,12 +100,6 @@ async def _check_references(tx: Tx, tenant_id: UUID, fields: Campaign) -> None:
             field="language",
             details={"languages": sorted(contents)},
         )
-
-
-async def _selection(tx: Tx, tenant_id: UUID, campaign: Campaign) -> Selection:
-    return await audience.resolve_tags(
-        tx, tenant_id, campaign["tags_all"], campaign["tags_any"], campaign["exclude_tags"]
-    )
 
 
 async def delete(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> None:
@@ -140,7 +134,7 @@ async def schedule(
     campaign, status = await _locked(tx, tenant_id, campaign_id, "schedule")
     moment = at or campaign["scheduled_at"]
     _check_schedule(moment, now)
-    await _check_references(tx, tenant_id, campaign)
+    await _check_references(tx, tenant_id, campaign, now)
     return await repository.set_schedule(tx, tenant_id, campaign_id, status, moment, now)
 
 
@@ -157,7 +151,7 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
     template is gone or has no content in the campaign's language.
     """
     campaign, _ = await _locked(tx, tenant_id, campaign_id, "send")
-    selection = await _selection(tx, tenant_id, campaign)
+    selection = await selection_of(tx, tenant_id, campaign, now)
     if campaign["channel"] == "sms":
         return await _start_texting(tx, runtime, campaign, selection, now)
     template = await repository.template(tx, tenant_id, campaign["template_id"])

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns.audience import service as audience
+from campaign_service.campaigns.audience.choice import selection_of
 from campaign_service.campaigns.content import campaign_info, load_contents
 from campaign_service.dkim import repository as sending_domains
 from campaign_service.dkim import service as dkim
@@ -23,6 +24,7 @@ from campaign_service.rendering import (
     merge_variables,
     render_preview,
 )
+from campaign_service.segments.service import UnknownSegmentError
 from campaign_service.settings import settings_of, site_of
 from shared.database import Tx
 from shared.errors import BusinessRuleError, ConflictError, NotFoundError
@@ -113,11 +115,10 @@ async def _sender(tx: Tx, rt: Runtime, info: CampaignInfo) -> list[Check]:
 
 
 async def _audience(tx: Tx, campaign: Campaign, now: datetime) -> Check:
-    tags = [campaign[name] for name in ("tags_all", "tags_any", "exclude_tags")]
     try:
-        selection = await audience.resolve_tags(tx, tx.tenant, *tags)
-    except audience.UnknownTagsError as failure:
-        return error("audience", failure.message, "Correct the tags")
+        selection = await selection_of(tx, tx.tenant, campaign, now)
+    except (audience.UnknownTagsError, UnknownSegmentError) as failure:
+        return error("audience", failure.message, "Correct the tags and the segment")
     count = (await audience.count(tx, tx.tenant, selection, now)).eligible
     if not count:
         return error("audience", "Nobody would get this mail", "Choose other tags, or import contacts")

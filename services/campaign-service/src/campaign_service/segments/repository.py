@@ -24,9 +24,11 @@ async def insert(tx: Tx, tenant_id: UUID, name: str, definition: dict[str, Any])
     return found
 
 
-async def get(tx: Tx, tenant_id: UUID, segment_id: UUID) -> dict[str, Any] | None:
+async def get(tx: Tx, tenant_id: UUID, segment_id: UUID, *, keep: bool = False) -> dict[str, Any] | None:
+    """With `keep` nobody deletes it before this transaction ends."""
+    suffix = " FOR KEY SHARE" if keep else ""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM segment WHERE tenant_id = $1 AND id = $2", tenant_id, segment_id
+        f"SELECT {_COLUMNS} FROM segment WHERE tenant_id = $1 AND id = $2{suffix}", tenant_id, segment_id
     )
     return dict(row) if row else None
 
@@ -67,7 +69,23 @@ async def update(
     )
 
 
-async def delete(tx: Tx, tenant_id: UUID, segment_id: UUID) -> bool:
-    return bool(
-        await tx.affected("DELETE FROM segment WHERE tenant_id = $1 AND id = $2", tenant_id, segment_id)
+async def lock(tx: Tx, tenant_id: UUID, segment_id: UUID) -> bool:
+    """Hold a segment until the transaction ends; False when there is none."""
+    sql = "SELECT true FROM segment WHERE tenant_id = $1 AND id = $2 FOR UPDATE"
+    return bool(await tx.fetchval(sql, tenant_id, segment_id))
+
+
+async def waiting_campaigns(tx: Tx, tenant_id: UUID, segment_id: UUID) -> list[dict[str, str]]:
+    """Id and name of some campaigns that are yet to be started and go to the segment."""
+    rows = await tx.fetch(
+        """SELECT id::text, name FROM campaign
+           WHERE tenant_id = $1 AND segment_id = $2 AND status IN ('draft', 'scheduled')
+           ORDER BY id LIMIT 20""",
+        tenant_id,
+        segment_id,
     )
+    return [dict(row) for row in rows]
+
+
+async def delete(tx: Tx, tenant_id: UUID, segment_id: UUID) -> None:
+    await tx.execute("DELETE FROM segment WHERE tenant_id = $1 AND id = $2", tenant_id, segment_id)

@@ -17,7 +17,6 @@ from campaign_service.segments.schemas import (
     SegmentIn,
     SegmentOut,
 )
-from shared.errors import NotFoundError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
 
@@ -85,11 +84,10 @@ async def update_segment(
     return success_response(CountedSegment(**changed))
 
 
-@router.delete("/{segment_id}", responses=error_responses(401, 403, 404, 422))
+@router.delete("/{segment_id}", responses=error_responses(401, 403, 404, 409, 422))
 async def delete_segment(
     tenant_id: TenantPath, segment_id: UUID, user: OperatorUser, tx: TenantTx
 ) -> ApiResponse[DeletedSegment]:
-    """The filter goes, the contacts stay."""
-    if not await repository.delete(tx, tenant_id, segment_id):
-        raise NotFoundError("There is no such segment")
+    """The filter goes, the contacts stay. 409 while a campaign is yet to be sent to it."""
+    await service.delete(tx, tenant_id, segment_id)
     return success_response(DeletedSegment(id=segment_id))

@@ -1,7 +1,8 @@
-"""Rules of segments. Other features ask `condition_of` for whom a segment means."""
+"""Rules of segments. Other features ask `condition_of` or `chooser` for whom a segment means."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,7 @@ from campaign_service.segments.query import repository as query
 from campaign_service.segments.query.repository import Compiled
 from campaign_service.segments.rules import Definition, Rule, Tags, nodes
 from shared.database import Tx
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import ConflictError, NotFoundError, ValidationError
 
 _DEFINITION: TypeAdapter[Rule] = TypeAdapter(Definition)
 SAMPLE_SIZE = 10
@@ -28,6 +29,18 @@ class SegmentExistsError(ConflictError):
     code = "SEGMENT_EXISTS"
 
 
+class SegmentInUseError(ConflictError):
+    """Campaigns that were not started go to the segment; `details.campaigns` has their ids and names."""
+
+    code = "SEGMENT_IN_USE"
+
+
+class UnknownSegmentError(ValidationError):
+    """A campaign names a segment that the tenant does not have."""
+
+    code = "UNKNOWN_SEGMENT"
+
+
 def as_json(rule: Rule) -> dict[str, Any]:
     """The tree as it is kept."""
     kept: dict[str, Any] = _DEFINITION.dump_python(rule, mode="json", by_alias=True, exclude_unset=True)
@@ -36,6 +49,11 @@ def as_json(rule: Rule) -> dict[str, Any]:
 
 async def compile_rule(tx: Tx, tenant_id: UUID, rule: Rule, now: datetime) -> Compiled:
     """Raises UnknownTagsError: no rule may be dropped because its tag is gone."""
+    return (await _compiler(tx, tenant_id, rule, now))([tenant_id])
+
+
+async def _compiler(tx: Tx, tenant_id: UUID, rule: Rule, now: datetime) -> Callable[[list[Any]], Compiled]:
+    """The rule with its tags looked up, to be compiled into a statement that has parameters already."""
     slugs = {
         slug
         for node, _ in nodes(rule)
@@ -47,13 +65,28 @@ async def compile_rule(tx: Tx, tenant_id: UUID, rule: Rule, now: datetime) -> Co
         raise UnknownTagsError(
             f"There is no tag {', '.join(missing)}", field="definition", details={"unknown": missing}
         )
-    return Compiled(tenant_id, rule, known, now)
+    return lambda params: Compiled(params, rule, known, now)
 
 
 async def condition_of(tx: Tx, tenant_id: UUID, segment_id: UUID, now: datetime) -> Compiled:
     """Whom a saved segment means, as a condition on `contact c`. NotFoundError, UnknownTagsError."""
     segment = await get(tx, tenant_id, segment_id)
     return await compile_rule(tx, tenant_id, _DEFINITION.validate_python(segment["definition"]), now)
+
+
+async def chooser(
+    tx: Tx, tenant_id: UUID, segment_id: UUID, now: datetime, *, keep: bool
+) -> Callable[[list[Any]], str]:
+    """The condition of a saved segment for a statement over `contact c`; it appends its parameters.
+
+    With `keep` nobody deletes the segment before the transaction ends. Raises UnknownSegmentError and
+    UnknownTagsError.
+    """
+    segment = await repository.get(tx, tenant_id, segment_id, keep=keep)
+    if segment is None:
+        raise UnknownSegmentError("There is no such segment", field="segment_id")
+    compiler = await _compiler(tx, tenant_id, _DEFINITION.validate_python(segment["definition"]), now)
+    return lambda params: compiler(params).condition
 
 
 async def get(tx: Tx, tenant_id: UUID, segment_id: UUID) -> dict[str, Any]:
@@ -81,6 +114,16 @@ async def update(
     if changed is None:
         raise SegmentExistsError("There is a segment of this name already", field="name")
     return await get(tx, tenant_id, segment_id) | {"count": await query.count(tx, compiled)}
+
+
+async def delete(tx: Tx, tenant_id: UUID, segment_id: UUID) -> None:
+    """Raises SegmentInUseError while a campaign is yet to go to it."""
+    if not await repository.lock(tx, tenant_id, segment_id):
+        raise NotFoundError("There is no such segment")
+    if used := await repository.waiting_campaigns(tx, tenant_id, segment_id):
+        names = ", ".join(campaign["name"] for campaign in used)
+        raise SegmentInUseError(f"Campaigns go to this segment: {names}", details={"campaigns": used})
+    await repository.delete(tx, tenant_id, segment_id)
 
 
 async def members(tx: Tx, tenant_id: UUID, compiled: Compiled, after: UUID | None, limit: int) -> list[Any]:

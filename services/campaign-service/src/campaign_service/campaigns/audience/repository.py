@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,11 +24,15 @@ _SUPPRESSED = """
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Ids of the tags that choose an audience. Empty tuples ask for nothing: no tag at all means everyone."""
+    """Ids of the tags that choose an audience. Empty tuples ask for nothing: no tag at all means everyone.
+
+    `condition` makes one more condition on contact `c`, whose parameters it appends; `$1` is the tenant.
+    """
 
     tags_all: tuple[UUID, ...] = ()
     tags_any: tuple[UUID, ...] = ()
     exclude_tags: tuple[UUID, ...] = ()
+    condition: Callable[[list[Any]], str] | None = None
 
 
 def tag_conditions(selection: Selection, params: list[Any]) -> str:
@@ -43,6 +47,8 @@ def tag_conditions(selection: Selection, params: list[Any]) -> str:
     if selection.exclude_tags:
         params.append(list(selection.exclude_tags))
         parts.append("NOT " + _has_tag(f"t.tag_id = ANY(${len(params)}::uuid[])"))
+    if selection.condition is not None:
+        parts.append(selection.condition(params))
     return "".join(f"\n  AND {part}" for part in parts)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from campaign_service.campaigns import content
 from campaign_service.campaigns.audience import service as audience_service
+from campaign_service.campaigns.audience.choice import selection_of
 from campaign_service.campaigns.recipients import repository
 from campaign_service.campaigns.schemas import ProgressOut, TestIn
 from campaign_service.campaigns.states import OPEN_STATES
@@ -23,11 +24,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def audience(tx: Tx, runtime: Runtime, campaign: Campaign, now: datetime) -> dict[str, Any]:
-    """Counts and sample of the audience as the campaign's tags choose it now."""
+    """Counts and sample of the audience as the campaign's tags and segment choose it now."""
     tenant_id = campaign["tenant_id"]
-    selection = await audience_service.resolve_tags(
-        tx, tenant_id, campaign["tags_all"], campaign["tags_any"], campaign["exclude_tags"]
-    )
+    selection = await selection_of(tx, tenant_id, campaign, now)
     if campaign["channel"] == "sms":
         return await sms.audience(tx, runtime, campaign, selection, now)
     count = await audience_service.count(tx, tenant_id, selection, now)

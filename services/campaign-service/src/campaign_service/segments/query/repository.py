@@ -27,10 +27,13 @@ _EVENT = """EXISTS (SELECT 1 FROM message_event e WHERE e.tenant_id = $1 AND e.c
 
 
 class Compiled:
-    """A condition on contact `c`, with `$1` the tenant; `params` begin with the tenant's id."""
+    """A condition on contact `c`, with `$1` the tenant.
 
-    def __init__(self, tenant_id: UUID, rule: Rule, tags: Mapping[str, UUID], now: datetime) -> None:
-        self.params: list[Any] = [tenant_id]
+    `params` begin with the tenant's id; as part of another statement they are appended to those it has.
+    """
+
+    def __init__(self, params: list[Any], rule: Rule, tags: Mapping[str, UUID], now: datetime) -> None:
+        self.params = params
         self._tags = tags
         self._now = now
         self.condition = self._rule(rule)
@@ -66,7 +69,8 @@ class Compiled:
             name: tuple(self._tags[slug] for slug in getattr(rule, name))
             for name in ("tags_all", "tags_any", "exclude_tags")
         }
-        return f"(true{tag_conditions(Selection(**ids), self.params)})"
+        selection = Selection(ids["tags_all"], ids["tags_any"], ids["exclude_tags"])
+        return f"(true{tag_conditions(selection, self.params)})"
 
     def _text(self, column: str, rule: OfField | OfCustom) -> str:
         if rule.op in ("is_set", "is_empty"):
