@@ -27,6 +27,10 @@ class Settings(CommonConfig):
     """Resolver for records of sending domains, `host:port`; empty for the machine's own, `off` for none."""
     intake_smtp_host: str = ""
     intake_smtp_port: int = Field(default=0, ge=0, le=65535)
+    soft_bounce_limit: int = Field(default=5, ge=1, le=100)
+    """Soft bounces in a row after which an address is held back."""
+    soft_suppression_days: int = Field(default=90, ge=0, le=3650)
+    """For how long it is; 0 for good."""
     provider_private_hosts: list[str] = Field(default_factory=list)
     """Hosts that tenants' providers may have though they are no public addresses, as JSON."""
     validation_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")

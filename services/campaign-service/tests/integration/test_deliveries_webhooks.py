@@ -136,8 +136,41 @@ async def test_five_soft_bounces_in_a_row_suppress_and_a_delivery_starts_anew(ki
     await kit.webhook("powermta", csv(*steady[:4], *saved))
     assert await kit.fetch("SELECT 1 FROM suppression WHERE tenant_id = $1", kit.tenant) == []
     await kit.webhook("powermta", csv(steady[4]))
-    (found,) = await kit.fetch("SELECT reason FROM suppression WHERE tenant_id = $1", kit.tenant)
-    assert found["reason"] == "soft_bounces"
+    (found,) = await kit.fetch("SELECT reason, expires_at FROM suppression WHERE tenant_id = $1", kit.tenant)
+    assert (found["reason"], found["expires_at"]) == ("soft_bounces", kit.clock.now() + timedelta(days=90))
+
+
+async def test_an_address_that_comes_back_after_soft_bounces_starts_anew(kit: Kit) -> None:
+    campaign_id = await kit.accepted(1)
+    (row,) = await kit.recipients(campaign_id)
+    soft = {"envId": kit.ref(campaign_id, row["contact_id"]), "bounceCat": "quota-issues"}
+
+    async def bounce(times: int) -> int:
+        await kit.webhook("powermta", csv(*(line(kit, "b", n, **soft) for n in range(times))))
+        (held,) = await kit.fetch("SELECT count(*) AS n FROM suppression WHERE tenant_id = $1", kit.tenant)
+        return int(held["n"])
+
+    assert await bounce(5) == 1
+    await kit.execute("DELETE FROM suppression WHERE tenant_id = $1", kit.tenant)
+    kit.clock.advance(3600)
+    assert await bounce(4) == 0
+    kit.clock.advance(3600)
+    assert await bounce(1) == 1
+
+
+async def test_a_bounce_speaks_of_the_address_it_came_from(kit: Kit) -> None:
+    campaign_id = await kit.accepted(1)
+    (row,) = await kit.recipients(campaign_id)
+    await kit.execute("UPDATE contact SET email = 'new@example.com' WHERE tenant_id = $1", kit.tenant)
+    ref = kit.ref(campaign_id, row["contact_id"])
+    await kit.webhook("powermta", csv(line(kit, "b", envId=ref, bounceCat="bad-mailbox")))
+    (held,) = await kit.fetch("SELECT address_lower FROM suppression WHERE tenant_id = $1", kit.tenant)
+    assert held["address_lower"] == row["email"].lower()
+    await kit.webhook("powermta", csv(line(kit, "f", envId=ref)))
+    complained = await kit.fetch(
+        "SELECT address_lower FROM suppression WHERE tenant_id = $1 AND reason = 'complaint'", kit.tenant
+    )
+    assert {found["address_lower"] for found in complained} == {row["email"].lower(), "new@example.com"}
 
 
 async def test_what_fits_no_mail_is_kept_and_shown(kit: Kit) -> None:

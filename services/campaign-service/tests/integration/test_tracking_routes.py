@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from campaign_service.contacts.duplicates import repository as duplicates
 from shared.utils import uuid7
 
 from .campaigns_kit import FIREFOX, Kit
@@ -213,3 +214,36 @@ async def test_a_person_can_unsubscribe_when_the_campaign_is_gone(kit: Kit) -> N
     assert len(await kit.fetch("SELECT 1 FROM suppression WHERE tenant_id = $1", kit.tenant)) == 1
     await kit.execute("DELETE FROM contact WHERE tenant_id = $1", kit.tenant)
     assert (await kit.client.post(f"/t/u/{token}")).status_code == 404
+
+
+async def merged(kit: Kit, gone: UUID, kept: UUID) -> None:
+    """The one contact becomes part of the other, as deduplication does it."""
+    async with kit.db.tenant_tx(kit.tenant) as tx:
+        assert await duplicates.merge(tx, kit.tenant, [(gone, kept)]) == 1
+
+
+async def test_who_unsubscribes_by_a_merged_address_gets_no_mail_at_the_other_either(kit: Kit) -> None:
+    (kept,) = await kit.add_contacts(1, prefix="kept")
+    campaign_id, tokens = await mailed(kit)
+    gone = next(r["contact_id"] for r in await kit.recipients(campaign_id) if r["contact_id"] != kept)
+    await merged(kit, gone, kept)
+    other = await kit.create()
+    await kit.ok("POST", f"/{other['id']}/send")
+    assert (await kit.client.post(f"/t/u/{kit.token(campaign_id, gone)}")).status_code == 200
+    held = await kit.fetch("SELECT reason FROM suppression WHERE tenant_id = $1", kit.tenant)
+    assert [row["reason"] for row in held] == ["unsubscribed"] * 2
+    (contact,) = await kit.fetch("SELECT id, status FROM contact WHERE tenant_id = $1", kit.tenant)
+    assert (contact["id"], contact["status"]) == (kept, "unsubscribed")
+    (row,) = await kit.recipients(other["id"])
+    assert (row["state"], row["skip_reason"]) == ("skipped", "unsubscribed")
+    assert len(tokens) == 2
+
+
+async def test_who_unsubscribes_again_after_being_freed_is_held_again_and_counted_once(kit: Kit) -> None:
+    campaign_id, (token,) = await mailed(kit)
+    for _ in range(2):
+        await kit.client.post(f"/t/u/{token}")
+        held = await kit.fetch("SELECT 1 FROM suppression WHERE tenant_id = $1", kit.tenant)
+        assert len(held) == 1
+        await kit.execute("DELETE FROM suppression WHERE tenant_id = $1", kit.tenant)
+    assert (await kit.counts(campaign_id))["unsubscribed"] == 1

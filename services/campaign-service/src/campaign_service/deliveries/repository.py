@@ -41,15 +41,6 @@ async def contacts_by_address(tx: Tx, tenant_id: UUID, addresses: Iterable[str])
     return {row["email_lower"]: row["id"] for row in rows}
 
 
-async def addresses_of(tx: Tx, tenant_id: UUID, contact_ids: Iterable[UUID]) -> dict[UUID, str]:
-    rows = await tx.fetch(
-        "SELECT id, email FROM contact WHERE tenant_id = $1 AND id = ANY($2::uuid[])",
-        tenant_id,
-        sorted(set(contact_ids)),
-    )
-    return {row["id"]: row["email"] for row in rows}
-
-
 async def campaigns_by_ref(tx: Tx, tenant_id: UUID, refs: Iterable[str]) -> dict[str, UUID]:
     """What other senders call our campaigns, to our ids."""
     rows = await tx.fetch(
@@ -174,24 +165,6 @@ async def update_recipients(
         [changes[key].last_code for key in ordered],
         [changes[key].last_detail for key in ordered],
     )
-
-
-async def soft_streaks(tx: Tx, tenant_id: UUID, contact_ids: Iterable[UUID], least: int) -> list[UUID]:
-    """Contacts with at least `least` soft bounces since their last delivery, by the times of the facts."""
-    rows = await tx.fetch(
-        """SELECT e.contact_id
-           FROM message_event e
-           WHERE e.tenant_id = $1 AND e.contact_id = ANY($2::uuid[]) AND e.type = 'bounced'
-             AND e.bounce_class = 'soft'
-             AND e.occurred_at > coalesce(
-               (SELECT max(d.occurred_at) FROM message_event d
-                WHERE d.tenant_id = $1 AND d.contact_id = e.contact_id AND d.type = 'delivered'), '-infinity')
-           GROUP BY e.contact_id HAVING count(*) >= $3""",
-        tenant_id,
-        sorted(set(contact_ids)),
-        least,
-    )
-    return [row["contact_id"] for row in rows]
 
 
 Source = Literal["powermta", "mailwizz", "mail"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.deliveries import repository
 from campaign_service.deliveries.mailwizz import MailWizzEvent, parse_payload
 from campaign_service.deliveries.merge import contributions, merge
@@ -21,11 +20,10 @@ from campaign_service.deliveries.repository import (
     Source,
 )
 from campaign_service.deliveries.rows import DeliveryRow, RowIssue
+from campaign_service.deliveries.suppressing import Heard, suppress
 from campaign_service.settings import site_of
 from campaign_service.stats import repository as stats
 from campaign_service.stats.deltas import Deltas
-from campaign_service.suppressions import repository as suppressions
-from campaign_service.suppressions.repository import NewSuppression
 from campaign_service.tracking import service as tracking
 from campaign_service.tracking.hits import Hit
 from campaign_service.tracking.repository import links
@@ -34,7 +32,6 @@ from shared.database import Tx
 from shared.events import Event, new_event
 from shared.web import Runtime
 
-SOFT_BOUNCES_TO_SUPPRESS = 5
 _BATCH = 5000
 
 
@@ -106,7 +103,8 @@ async def _apply(
     result.applied += len(fresh)
     if fresh:
         await _change_recipients(tx, runtime, fresh, locked)
-        await _suppress(tx, fresh, source, runtime.clock.now())
+        heard = [_heard(p, locked) for p in fresh]
+        await suppress(tx, runtime, heard, source, runtime.clock.now())
 
 
 def _unmatched(row: DeliveryRow) -> RowIssue:
@@ -223,32 +221,11 @@ def _event(
     return None
 
 
-async def _suppress(tx: Tx, fresh: Sequence[Placed], source: Source, now: datetime) -> None:
-    """Dead addresses and complainers get no more mail, nor do addresses that keep bouncing softly."""
-    reasons: dict[UUID, tuple[str, str]] = {}
-    soft: set[UUID] = set()
-    for p in fresh:
-        if p.row.fact == "complained":
-            reasons[p.contact_id] = ("complaint", p.row.detail.get("feedback_type", ""))
-        elif p.row.bounce_class == "hard":
-            reasons.setdefault(p.contact_id, ("hard_bounce", p.row.diagnostic))
-        elif p.row.bounce_class == "soft":
-            soft.add(p.contact_id)
-    if soft:
-        for contact_id in await repository.soft_streaks(tx, tx.tenant, soft, SOFT_BOUNCES_TO_SUPPRESS):
-            reasons.setdefault(contact_id, ("soft_bounces", f"{SOFT_BOUNCES_TO_SUPPRESS} or more in a row"))
-    if not reasons:
-        return
-    addresses = await repository.addresses_of(tx, tx.tenant, reasons)
-    rows = [
-        NewSuppression(address=address, reason=reason, detail=detail[:500] or None, source=source)
-        for contact_id, address in sorted(addresses.items())
-        for reason, detail in [reasons[contact_id]]
-    ]
-    await suppressions.add_many(tx, tx.tenant, rows)
-    for reason in sorted({reason for reason, _ in reasons.values()}):
-        gone = [contact_id for contact_id, (why, _) in reasons.items() if why == reason]
-        await recipients.skip_contacts(tx, tx.tenant, gone, reason, now)
+def _heard(placed: Placed, locked: dict[RecipientKey, LockedRecipient]) -> Heard:
+    if placed.campaign_id is None:
+        return Heard(placed.row, placed.row.address, placed.contact_id)
+    address = locked[placed.campaign_id, placed.contact_id].email
+    return Heard(placed.row, address or placed.row.address, placed.contact_id)
 
 
 async def apply_mailwizz(tx: Tx, runtime: Runtime, body: str, inbound: Inbound) -> Applied:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from campaign_service.rendering import Site
 from campaign_service.suppressions import repository as suppressions
+from campaign_service.suppressions.soft import suppress_streaks
 from shared.database import Tx
 from shared.events import Event, new_event
 from shared.utils import logger, uuid7
@@ -149,6 +150,9 @@ async def write(tx: Tx, runtime: Runtime, site: Site, key: CampaignKey, results:
             if r.state == "bounced_hard"
         ],
     )
+    full = [r.contact_id for r in refused if r.state == "bounced_soft"]
+    if full:
+        await suppress_streaks(tx, runtime, full, "smtp", now)
     facts = [_fact(key, site, result, now) for result in refused if result.state in _REFUSED.values()]
     await runtime.events.publish_many(tx, facts)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -205,3 +206,61 @@ async def _free_contacts(tx: Tx, tenant_id: UUID, addresses: list[str]) -> None:
         tenant_id,
         addresses,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """All contacts that one person has been, and all their lower-cased addresses."""
+
+    ids: tuple[UUID, ...]
+    addresses: tuple[str, ...]
+
+
+async def people(tx: Tx, tenant_id: UUID, contact_ids: Iterable[UUID]) -> dict[UUID, Person]:
+    """The person behind each contact: itself, what it was merged into, and what was merged into that."""
+    rows = await tx.fetch(
+        """WITH asked AS (
+               SELECT a.id AS asked_id, coalesce(m.kept_id, a.id) AS kept_id
+               FROM unnest($2::uuid[]) AS a (id)
+               LEFT JOIN contact_merge m ON m.tenant_id = $1 AND m.contact_id = a.id)
+           SELECT a.asked_id, c.id, c.email_lower FROM asked a
+           JOIN contact c ON c.tenant_id = $1 AND c.id = a.kept_id
+           UNION ALL
+           SELECT a.asked_id, m.contact_id, m.email_lower FROM asked a
+           JOIN contact_merge m ON m.tenant_id = $1 AND m.kept_id = a.kept_id""",
+        tenant_id,
+        sorted(set(contact_ids)),
+    )
+    found: defaultdict[UUID, list[tuple[UUID, str | None]]] = defaultdict(list)
+    for row in rows:
+        found[row["asked_id"]].append((row["id"], row["email_lower"]))
+    return {
+        asked: Person(tuple(i for i, _ in parts), tuple(address for _, address in parts if address))
+        for asked, parts in found.items()
+    }
+
+
+async def soft_streaks(tx: Tx, tenant_id: UUID, contact_ids: Iterable[UUID], least: int) -> dict[UUID, str]:
+    """Contacts with at least `least` soft bounces in a row, to their addresses.
+
+    A row ends with a delivery, by the times of the facts, and with a suppression for soft bounces: an address
+    that comes back after one starts anew.
+    """
+    rows = await tx.fetch(
+        """SELECT c.id, c.email_lower FROM contact c
+           WHERE c.tenant_id = $1 AND c.id = ANY($2::uuid[]) AND c.email_lower IS NOT NULL
+             AND (SELECT count(*) FROM message_event e
+                  WHERE e.tenant_id = $1 AND e.contact_id = c.id AND e.type = 'bounced'
+                    AND e.bounce_class = 'soft'
+                    AND e.occurred_at > coalesce(
+                      (SELECT max(d.occurred_at) FROM message_event d
+                       WHERE d.tenant_id = $1 AND d.contact_id = c.id AND d.type = 'delivered'), '-infinity')
+                    AND e.received_at > coalesce(
+                      (SELECT max(h.occurred_at) FROM suppression_history h
+                       WHERE h.tenant_id = $1 AND h.channel = 'email' AND h.address_lower = c.email_lower
+                         AND h.reason = 'soft_bounces' AND h.action <> 'lifted'), '-infinity')) >= $3""",
+        tenant_id,
+        sorted(set(contact_ids)),
+        least,
+    )
+    return {row["id"]: row["email_lower"] for row in rows}

@@ -207,20 +207,15 @@ async def subscription(tx: Tx, subject: TokenSubject) -> Subscription:
 async def unsubscribe(
     tx: Tx, runtime: Runtime, subject: TokenSubject, via: Via, now: datetime
 ) -> Subscription:
-    """Stop all marketing mail to a person. Doing it again changes nothing and is no error."""
+    """Stop all marketing mail to a person, under every address they have had here.
+
+    Doing it again counts and tells nothing, but holds again what was lifted meanwhile.
+    """
     person = (subject.tenant_id, subject.campaign_id, subject.contact_id)
     found = await subscription(tx, subject)
+    await _suppress_person(tx, subject, found.email, via, now)
     if found.since is not None:
         return found
-    suppression = NewSuppression(
-        address=found.email,
-        reason="unsubscribed",
-        scope="marketing",
-        detail=f"campaign {subject.campaign_id}",
-        source=via,
-    )
-    await suppressions.add_many(tx, subject.tenant_id, [suppression])
-    await recipients.skip_contacts(tx, subject.tenant_id, [subject.contact_id], "unsubscribed", now)
     if found.is_recipient:
         key = hash_of("unsubscribe", str(subject.campaign_id), str(subject.contact_id), repr(now.timestamp()))
         await repository.set_unsubscribed(tx, person, now, via, key)
@@ -229,6 +224,23 @@ async def unsubscribe(
         await stats.add(tx, deltas)
     await _publish_unsubscribed(tx, runtime, subject, found, via, now)
     return found
+
+
+async def _suppress_person(tx: Tx, subject: TokenSubject, email: str, via: Via, now: datetime) -> None:
+    people = await suppressions.people(tx, subject.tenant_id, [subject.contact_id])
+    owner = people.get(subject.contact_id, suppressions.Person((subject.contact_id,), ()))
+    new = [
+        NewSuppression(
+            address=address,
+            reason="unsubscribed",
+            scope="marketing",
+            detail=f"campaign {subject.campaign_id}",
+            source=via,
+        )
+        for address in sorted({email.lower(), *owner.addresses})
+    ]
+    await suppressions.add_many(tx, subject.tenant_id, new)
+    await recipients.skip_contacts(tx, subject.tenant_id, sorted(owner.ids), "unsubscribed", now)
 
 
 async def _publish_unsubscribed(
