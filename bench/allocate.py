@@ -1,6 +1,6 @@
 """How fast codes are given out from one hot pool.
 
-    python3 bench/allocate.py [--codes 200000] [--connections 32] [--peer 40000] [--seconds 60]
+    python3 bench/allocate.py [--codes 200000] [--connections 32] [--peer 40000] [--seconds 150]
 
 In one run, on one durable server (fsync, synchronous_commit on), each from a fresh pool of as many codes
 beside another pool, with an index made for its way of choosing, until the pool is empty or the time is over:
@@ -281,7 +281,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--codes", type=int, default=200_000)
     parser.add_argument("--peer", type=int, default=40_000, help="codes of the two lines for comparison")
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=60, help="at most, for each line")
+    parser.add_argument("--seconds", type=float, default=150, help="at most, for each line")
     return parser.parse_args()
 
 

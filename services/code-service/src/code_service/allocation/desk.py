@@ -20,7 +20,7 @@ from shared.database import SimpleDatabase
 from shared.errors import ServiceUnavailableError
 from shared.web import Runtime
 
-_AT_ONCE = 2  # statements of a pool on their way
+_AT_ONCE = 3  # statements of a pool on their way: while some wait for the disk, one works
 _MOST = 64  # callers served by one
 _PATIENCE = 5.0  # seconds until the last codes, held by others, count as taken
 _PAUSE = 0.005
