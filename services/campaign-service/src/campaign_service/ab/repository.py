@@ -26,7 +26,7 @@ async def find(tx: Tx, tenant_id: UUID, campaign_id: UUID, *, lock: bool = False
     if row is None:
         return None
     variants = await tx.fetch(
-        """SELECT number, subject, template_id, template_version, from_name, tested, reactions
+        """SELECT number, subject, sms_text, template_id, template_version, from_name, tested, reactions
            FROM campaign_variant WHERE tenant_id = $1 AND campaign_id = $2 ORDER BY number""",
         tenant_id,
         campaign_id,
@@ -50,13 +50,15 @@ async def insert(
         rules["automatic"],
     )
     await tx.execute(
-        """INSERT INTO campaign_variant (tenant_id, campaign_id, number, subject, template_id, from_name)
-           SELECT $1, $2, u.number, u.subject, u.template_id, u.from_name
-           FROM unnest($3::text[], $4::uuid[], $5::text[]) WITH ORDINALITY
-             AS u (subject, template_id, from_name, number)""",
+        """INSERT INTO campaign_variant
+             (tenant_id, campaign_id, number, subject, sms_text, template_id, from_name)
+           SELECT $1, $2, u.number, u.subject, u.sms_text, u.template_id, u.from_name
+           FROM unnest($3::text[], $4::text[], $5::uuid[], $6::text[]) WITH ORDINALITY
+             AS u (subject, sms_text, template_id, from_name, number)""",
         tenant_id,
         campaign_id,
         [variant["subject"] for variant in variants],
+        [variant["sms_text"] for variant in variants],
         [variant["template_id"] for variant in variants],
         [variant["from_name"] for variant in variants],
     )

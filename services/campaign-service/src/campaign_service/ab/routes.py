@@ -86,13 +86,12 @@ async def _shown(tx: Tx, campaign: dict[str, Any]) -> VariantsOut:
     test = await service.test_of(tx, campaign)
     if test is None:
         raise NotFoundError("The campaign has no variants")
-    tenant_id, campaign_id = campaign["tenant_id"], campaign["id"]
-    figures = await repository.figures(tx, tenant_id, campaign_id)
+    figures = await service.figures(tx, campaign)
     variants = [
         _variant(variant, figures.get(variant["number"], _NOTHING), test["winner"])
         for variant in test["variants"]
     ]
-    held = await repository.held(tx, tenant_id, campaign_id)
+    held = await repository.held(tx, campaign["tenant_id"], campaign["id"])
     return VariantsOut.model_validate(
         {**test, "phase": _phase(campaign, test), "held": held, "variants": variants}
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from campaign_service.ab.significance import Outcome
-from campaign_service.campaigns.schemas import Line
+from campaign_service.campaigns.schemas import Line, SmsText
 
 LONGEST_WAIT = 14 * 24 * 3600
 Subject = Annotated[
@@ -24,6 +24,7 @@ class VariantIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     subject: Subject | None = Field(default=None, description="Liquid, in place of the template's subject")
+    sms_text: SmsText | None = Field(default=None, description="What an SMS says in place of the campaign's")
     template_id: UUID | None = None
     from_name: Line | None = None
 
@@ -58,6 +59,7 @@ class VariantOut(BaseModel):
 
     number: int
     subject: str | None
+    sms_text: str | None
     template_id: UUID | None
     template_version: int | None
     from_name: str | None

@@ -15,6 +15,8 @@ from campaign_service.campaigns.content import load_contents, tracked_links
 from campaign_service.campaigns.holds import repository as holds
 from campaign_service.campaigns.states import next_status
 from campaign_service.rendering import Content
+from campaign_service.sms import campaigns as sms
+from campaign_service.sms.links import repository as links
 from shared.database import Tx
 from shared.errors import BusinessRuleError, ConflictError, NotFoundError, ValidationError
 from shared.utils import logger
@@ -75,6 +77,11 @@ async def _editable(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> Campaign:
 
 async def _check(tx: Tx, runtime: Runtime, campaign: Campaign, variants: list[dict[str, Any]]) -> None:
     """Each variant can be made as things are now; `TemplateSyntaxError` and `ValidationError` otherwise."""
+    if campaign["channel"] == "sms":
+        await sms.check_variants(tx, campaign, variants)
+        return
+    if any(variant["sms_text"] is not None for variant in variants):
+        raise ValidationError("A mail has no sms_text", field="variants")
     template = await campaigns.template(tx, campaign["tenant_id"], campaign["template_id"])
     assert template is not None, "the campaign's foreign key keeps its template"
     plain = await load_contents(tx, campaign["tenant_id"], template["id"], template["current_version"])
@@ -119,9 +126,9 @@ async def advance(tx: Tx, campaign: Campaign, now: datetime) -> None:
         await repository.set_tested(tx, tenant_id, campaign_id, now)
         test = await repository.find(tx, tenant_id, campaign_id)
     if test and test["automatic"] and test["decide_at"] <= now:
-        figures = await _figures(tx, campaign, test)
-        verdict = judge(figures)
-        await repository.set_winner(tx, tenant_id, campaign_id, verdict, figures, None, now)
+        reactions = await _figures(tx, campaign, test)
+        verdict = judge(reactions)
+        await repository.set_winner(tx, tenant_id, campaign_id, verdict, reactions, None, now)
         logger.info("variant won", campaign_id=str(campaign_id), **_named(verdict))
 
 
@@ -129,8 +136,20 @@ def _named(verdict: Verdict) -> dict[str, Any]:
     return {"winner": verdict.winner, "outcome": verdict.outcome, "p_value": verdict.p_value}
 
 
+async def figures(tx: Tx, campaign: Campaign) -> dict[int, dict[str, int]]:
+    """Variant to its figures; 0 are those who have none. Clicks in texts are counted by the visitor."""
+    tenant_id, campaign_id = campaign["tenant_id"], campaign["id"]
+    found = await repository.figures(tx, tenant_id, campaign_id)
+    if campaign["channel"] == "sms":
+        people = await links.people_by_variant(tx, tenant_id, campaign_id)
+        for variant, counted in found.items():
+            # One person's two telephones are two visitors.
+            counted["clicks"] = min(people.get(variant, 0), counted["sent"])
+    return found
+
+
 async def _figures(tx: Tx, campaign: Campaign, test: Test) -> list[Figures]:
-    found = await repository.figures(tx, campaign["tenant_id"], campaign["id"])
+    found = await figures(tx, campaign)
     return [
         Figures(number, found[number]["sent"], found[number][test["metric"]])
         if number in found
@@ -155,9 +174,9 @@ async def win(
         raise TestStateError(f"A campaign whose status is {campaign['status']} has no winner to choose")
     if test["winner"] is not None:
         raise TestStateError(f"Variant {test['winner']} has won", details={"winner": test["winner"]})
-    figures = await _figures(tx, campaign, test)
-    verdict = Verdict(number, "by_hand", _p_of(number, figures))
-    await repository.set_winner(tx, tenant_id, campaign_id, verdict, figures, user_id, now)
+    reactions = await _figures(tx, campaign, test)
+    verdict = Verdict(number, "by_hand", _p_of(number, reactions))
+    await repository.set_winner(tx, tenant_id, campaign_id, verdict, reactions, user_id, now)
     return campaign
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 
 from campaign_service.campaigns.states import RecipientState, Status
 from campaign_service.campaigns.timing import is_zone
+from campaign_service.sms.schemas import E164
 from shared.utils import is_email
 
 _NO_CONTROL = r"^[^\x00-\x1f\x7f]*$"
@@ -221,12 +222,15 @@ class RetryOut(BaseModel):
 
 
 class TestIn(BaseModel):
-    """Addresses that get the mail as `contact_id` would (default: the tenant's first contact)."""
+    """Who gets the mail or text as `contact_id` would (default: the tenant's first contact).
+
+    E-mail addresses, or for a campaign by SMS phone numbers in international form.
+    """
 
     __test__ = False
     model_config = ConfigDict(extra="forbid")
 
-    to: Annotated[list[Address], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
+    to: Annotated[list[Address | E164], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
     contact_id: UUID | None = None
     language: Language | None = None
 

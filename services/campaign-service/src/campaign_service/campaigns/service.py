@@ -192,12 +192,14 @@ async def _start_texting(
     tx: Tx, runtime: Runtime, campaign: Campaign, selection: Selection, now: datetime
 ) -> Campaign:
     tenant_id, campaign_id = campaign["tenant_id"], campaign["id"]
-    version, queued, skipped = await sms.start(tx, runtime, campaign, selection, now)
+    places, split = await holds.places(tx, campaign, now), await _split(tx, campaign)
+    version, queued, skipped = await sms.start(tx, runtime, campaign, selection, now, places, split)
     if queued == 0:
         raise EmptyAudienceError("Nobody would get this text", details={"suppressed": skipped})
     if skipped:
         await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
-    started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, [], now)
+    zones = sorted(set(places.zones))
+    started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, zones, now)
     await _publish_started(tx, runtime, started)
     return started
 
@@ -257,9 +259,16 @@ async def pause(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Ca
 
 async def resume(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
     """Go on, without those who were suppressed meanwhile."""
-    _, status = await _locked(tx, tenant_id, campaign_id, "resume")
-    await recipients.skip_suppressed(tx, tenant_id, campaign_id, now)
+    campaign, status = await _locked(tx, tenant_id, campaign_id, "resume")
+    await _skip_suppressed(tx, campaign, now)
     return await repository.set_status(tx, tenant_id, campaign_id, status, now)
+
+
+async def _skip_suppressed(tx: Tx, campaign: Campaign, now: datetime) -> int:
+    """How many. Who may be texted is asked when their turn comes: an address says nothing of a number."""
+    if campaign["channel"] == "sms":
+        return 0
+    return await recipients.skip_suppressed(tx, campaign["tenant_id"], campaign["id"], now)
 
 
 async def cancel(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
@@ -273,10 +282,10 @@ async def retry_failed(
     tx: Tx, tenant_id: UUID, campaign_id: UUID, *, include_ambiguous: bool, now: datetime
 ) -> tuple[Campaign, int]:
     """Send again to who did not get the mail; (campaign, how many)."""
-    _, status = await _locked(tx, tenant_id, campaign_id, "retry")
+    campaign, status = await _locked(tx, tenant_id, campaign_id, "retry")
     states = ["failed", "ambiguous"] if include_ambiguous else ["failed"]
     requeued = await recipients.requeue(tx, tenant_id, campaign_id, states, now)
-    skipped = await recipients.skip_suppressed(tx, tenant_id, campaign_id, now)
+    skipped = await _skip_suppressed(tx, campaign, now)
     if requeued == skipped:
         raise NothingToRetryError("No recipient of this campaign can be tried again")
     return await repository.set_status(tx, tenant_id, campaign_id, status, now), requeued - skipped

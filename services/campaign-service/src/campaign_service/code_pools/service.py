@@ -132,7 +132,7 @@ async def _refused(runtime: Runtime, request: Request, error: AppError) -> None:
 
 
 async def give_back(runtime: Runtime) -> bool:
-    """Return codes to their pools whose mail was never sent, of all tenants; True when there may be more.
+    """Return codes of all tenants to their pools that nobody was sent; True when there may be more.
 
     code-service frees only what is still allocated to the request, so a repeat takes nobody's code away.
     """
@@ -158,6 +158,6 @@ async def _release(runtime: Runtime, tenant_id: UUID, request_id: UUID, codes: l
             "tenant_id": str(tenant_id),
             "order_id": _reference(request_id),
             "codes": codes,
-            "reason": "the mail was never sent",
+            "reason": "it was never sent",
         },
     )

@@ -7,13 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from campaign_service.ab import repository as ab
 from campaign_service.campaigns import repository as campaigns
-from campaign_service.campaigns.audience.repository import Languages, Selection
+from campaign_service.campaigns.audience.repository import Languages, Places, Selection, Split
+from campaign_service.code_pools.sample import sample_code
 from campaign_service.rendering.model import RenderError
 from campaign_service.sms import accounts, content, segments
 from campaign_service.sms.accounts import Account
 from campaign_service.sms.contacts import read_phones
-from campaign_service.sms.content import SmsText
+from campaign_service.sms.content import Texts
+from campaign_service.sms.links import repository as links_repository
+from campaign_service.sms.links import service as links
+from campaign_service.sms.links.rewriting import Shorten
 from campaign_service.sms.recipients import repository as recipients
 from shared.database import Tx
 from shared.errors import BusinessRuleError, ValidationError
@@ -34,23 +39,64 @@ async def check(tx: Tx, tenant_id: UUID, fields: Campaign) -> None:
         template = await campaigns.template(tx, tenant_id, fields["template_id"])
         if template is None or template["is_archived"]:
             raise ValidationError("There is no such template", field="template_id")
+    campaign = {**fields, "tenant_id": tenant_id, "template_version": None}
     try:
-        await content.load(tx, {**fields, "tenant_id": tenant_id, "template_version": None})
+        content.compiled(campaign, await content.load(tx, campaign), _as_written)
     except BusinessRuleError as error:
         raise ValidationError(error.message, field=error.field) from error
 
 
+def _as_written(_: int) -> Shorten:
+    return lambda _: None
+
+
+async def check_variants(tx: Tx, campaign: Campaign, variants: list[dict[str, Any]]) -> None:
+    """Each variant has words of its own that can be read. Raises ValidationError."""
+    written = {0: (await content.load(tx, campaign))[0]}
+    for number, variant in enumerate(variants, start=1):
+        if variant["subject"] is not None or variant["from_name"] is not None:
+            raise ValidationError("A text has neither subject nor name of a sender", field="variants")
+        try:
+            written[number] = await content.of_variant(tx, campaign, {**variant, "template_version": None})
+        except BusinessRuleError as error:
+            raise ValidationError(error.message, field="template_id") from error
+    content.compiled(campaign, written, _as_written)
+
+
 async def start(
-    tx: Tx, rt: Runtime, campaign: Campaign, selection: Selection, now: datetime
+    tx: Tx,
+    rt: Runtime,
+    campaign: Campaign,
+    selection: Selection,
+    now: datetime,
+    places: Places,
+    split: Split,
 ) -> tuple[int | None, int, int]:
-    """Freeze the audience; (template version, to be sent, skipped). Raises SmsNotConfiguredError."""
-    tenant_id = campaign["tenant_id"]
+    """Freeze words, links and audience; (template version, to be sent, skipped).
+
+    Raises SmsNotConfiguredError.
+    """
+    tenant_id, campaign_id = campaign["tenant_id"], campaign["id"]
     account = await accounts.require(tx, rt, tenant_id)
-    text, version = await content.load(tx, campaign)
+    written = await content.load(tx, campaign)
+    plain = written[0]
     await read_phones(tx, tenant_id, account.default_region)
-    languages = Languages(campaign["language"], text.languages, text.default)
-    queued, skipped = await recipients.freeze(tx, tenant_id, campaign["id"], selection, languages, now)
-    return version, queued, skipped
+    languages = Languages(campaign["language"], tuple(plain.sources), plain.default)
+    queued, skipped = await recipients.freeze(
+        tx, tenant_id, campaign_id, selection, languages, now, places, split
+    )
+    sent = {number: one for number, one in written.items() if number or not split.variants}
+    await links.freeze(tx, rt, campaign, {number: list(one.sources.values()) for number, one in sent.items()})
+    for number, one in written.items():
+        if number and one.version is not None:
+            await ab.set_version(tx, tenant_id, campaign_id, number, one.version)
+    return plain.version, queued, skipped
+
+
+async def sample_texts(tx: Tx, rt: Runtime, campaign: Campaign) -> Texts:
+    """The campaign's texts with links as long as theirs will be."""
+    shorten = links.sample(rt)
+    return content.compiled(campaign, await content.load(tx, campaign), lambda _: shorten)
 
 
 async def audience(
@@ -70,8 +116,9 @@ async def audience(
             suppressed[reason] = number
         else:
             not_eligible[reason or kind] = number
-    text, _ = await content.load(tx, campaign)
-    estimate, sample = await _estimate(tx, campaign, text, account, selection, now, people)
+    text = await sample_texts(tx, rt, campaign)
+    code = await sample_code(rt, campaign)
+    estimate, sample = await _estimate(tx, campaign, text, code, account, selection, now, people)
     return {
         "count": people,
         "suppressed": suppressed,
@@ -92,7 +139,8 @@ async def _ready(tx: Tx, rt: Runtime, tenant_id: UUID) -> Account | None:
 async def _estimate(
     tx: Tx,
     campaign: Campaign,
-    text: SmsText,
+    text: Texts,
+    code: str | None,
     account: Account | None,
     selection: Selection,
     now: datetime,
@@ -106,7 +154,7 @@ async def _estimate(
         if len(sample) < _SAMPLE:
             sample.append(person)
         try:
-            body = text.fill(campaign["language"] or person["language"], person)
+            body = text.longest(campaign["language"] or person["language"], person | {"code": code})
         except RenderError:
             unsendable += 1
             continue
@@ -133,13 +181,13 @@ async def preview(
 ) -> dict[str, Any]:
     """The text as one contact would get it (default: the tenant's first), counted and priced."""
     tenant_id = campaign["tenant_id"]
-    text, _ = await content.load(tx, campaign)
+    text = (await sample_texts(tx, rt, campaign)).plain
     account = await _ready(tx, rt, tenant_id)
     person = await campaigns.contact(tx, tenant_id, contact_id) or _SOMEBODY
     chosen = text.choose(language or campaign["language"], person["language"])
     warnings: list[str] = []
     try:
-        body = text.fill(chosen, person)
+        body = text.fill(chosen, {**person, "code": await sample_code(rt, campaign)})
     except RenderError as error:
         body, warnings = "", [f"The text cannot be made for this person: {error}"]
     counted = segments.count(body)
@@ -157,6 +205,15 @@ async def preview(
             "currency": account.currency if account else None,
         },
     }
+
+
+async def link_clicks(tx: Tx, campaign: Campaign) -> list[dict[str, Any]]:
+    """The links of a started campaign and people's clicks; those of scanners are in the link's own figures."""
+    rows = await links_repository.clicked(tx, campaign["tenant_id"], campaign["id"])
+    return [
+        {"link_index": index, "clicks_scanner": 0, "clicks_unknown": 0, **row}
+        for index, row in enumerate(rows)
+    ]
 
 
 def _advice(body: str, counted: segments.Counted, account: Account | None) -> list[str]:

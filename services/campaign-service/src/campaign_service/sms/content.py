@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from liquid.exceptions import LiquidError
 
+from campaign_service.ab import repository as ab
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.rendering import Content, Recipient, merge_variables
 from campaign_service.rendering.compiler import prepare, text_getter
 from campaign_service.rendering.model import RenderError
+from campaign_service.sms.links.rewriting import rewritten
+from campaign_service.sms.segments import count
 from shared.database import Tx
 from shared.errors import BusinessRuleError
 
@@ -77,15 +81,72 @@ def variables(person: Mapping[str, Any], campaign_name: str) -> dict[str, Any]:
     return known | {"phone": person.get("phone_e164") or person.get("phone"), "code": person.get("code")}
 
 
-async def load(tx: Tx, campaign: Campaign) -> tuple[SmsText, int | None]:
-    """The campaign's text and, where it is a template's, the version. Raises BusinessRuleError."""
-    if campaign["sms_text"] is not None:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one variant says in its languages, as it was written; `version` is of its template."""
+
+    sources: dict[str, str]
+    default: str
+    version: int | None = None
+
+
+class Texts:
+    """The texts of a campaign: the plain one (0) and that of each variant."""
+
+    def __init__(self, texts: Mapping[int, SmsText]) -> None:
+        self._texts = texts
+        self.plain = texts[0]
+
+    def fill(self, language: str, person: Mapping[str, Any]) -> str:
+        """The text of the person's variant. Raises RenderError."""
+        return self._texts.get(person.get("variant") or 0, self.plain).fill(language, person)
+
+    def longest(self, language: str, person: Mapping[str, Any]) -> str:
+        """Of what this person may get, what is sent in the most parts. Raises RenderError."""
+        sent = [text for variant, text in self._texts.items() if variant] or [self.plain]
+        return max((text.fill(language, person) for text in sent), key=lambda body: count(body).segments)
+
+
+Shorten = Callable[[int], Callable[[str], str | None]]
+
+
+def compiled(campaign: Campaign, written: Mapping[int, Written], shorten: Shorten) -> Texts:
+    """`shorten` answers for each variant what stands in place of its links. Raises TemplateSyntaxError."""
+    return Texts(
+        {
+            variant: SmsText(
+                {name: rewritten(source, shorten(variant)) for name, source in one.sources.items()},
+                one.default,
+                campaign["name"],
+            )
+            for variant, one in written.items()
+        }
+    )
+
+
+async def load(tx: Tx, campaign: Campaign) -> dict[int, Written]:
+    """What the campaign (0) and its variants say. Raises BusinessRuleError."""
+    written = {0: await _written(tx, campaign, campaign)}
+    test = await ab.find(tx, campaign["tenant_id"], campaign["id"]) if campaign.get("id") else None
+    for variant in test["variants"] if test else ():
+        written[variant["number"]] = await of_variant(tx, campaign, variant)
+    return written
+
+
+async def of_variant(tx: Tx, campaign: Campaign, variant: Mapping[str, Any]) -> Written:
+    """What a variant says: its own text, that of its template, or what the campaign does."""
+    own = variant["sms_text"] is not None or variant["template_id"] is not None
+    return await _written(tx, campaign, variant if own else campaign)
+
+
+async def _written(tx: Tx, campaign: Campaign, says: Mapping[str, Any]) -> Written:
+    if says["sms_text"] is not None:
         default = campaign["language"] or "en"
-        return SmsText({default: campaign["sms_text"]}, default, campaign["name"]), None
-    template = await campaigns.template(tx, campaign["tenant_id"], campaign["template_id"])
-    if template is None or (template["is_archived"] and campaign["template_version"] is None):
+        return Written({default: says["sms_text"]}, default)
+    template = await campaigns.template(tx, campaign["tenant_id"], says["template_id"])
+    if template is None or (template["is_archived"] and says["template_version"] is None):
         raise BusinessRuleError("The template of this campaign is archived", field="template_id")
-    version = campaign["template_version"] or template["current_version"]
+    version = says["template_version"] or template["current_version"]
     rows = await campaigns.template_contents(tx, campaign["tenant_id"], template["id"], version)
     sources = {
         name: prepare(Content(row["subject"], row["html"], row["text"]), None).text
@@ -94,4 +155,4 @@ async def load(tx: Tx, campaign: Campaign) -> tuple[SmsText, int | None]:
     forced = campaign["language"]
     if forced is not None and forced not in sources:
         raise BusinessRuleError(f"The template has no content in {forced}", field="language")
-    return SmsText(sources, template["default_language"], campaign["name"]), version
+    return Written(sources, template["default_language"], version)

@@ -18,7 +18,8 @@ from campaign_service.rendering.model import RenderError
 from campaign_service.settings import settings_of
 from campaign_service.sms import accounts, content, outcomes, recipients, repository, results, segments
 from campaign_service.sms.accounts import Account
-from campaign_service.sms.content import SmsText
+from campaign_service.sms.content import Texts
+from campaign_service.sms.links import service as links
 from campaign_service.sms.outcomes import Meaning
 from campaign_service.sms.recipients.repository import is_open
 from campaign_service.sms.repository import Attempt
@@ -33,6 +34,7 @@ _IDLE_SECONDS = 0.5
 _BUSY_SECONDS = 0.05
 _STUMBLE_SECONDS = 1.0
 _SWEEP_SECONDS = 10.0
+_LINKS_SECONDS = 10.0
 _KEPT_TEXTS = 50
 _FORGET_AFTER = timedelta(days=2)
 
@@ -80,7 +82,9 @@ class Lane:
         self._rt = rt
         self._twilio = twilio
         self._stop = stop
-        self._texts: OrderedDict[UUID, SmsText] = OrderedDict()
+        self._texts: OrderedDict[UUID, Texts] = OrderedDict()
+        # Until when a campaign whose links cannot be had is left alone.
+        self._no_links: dict[UUID, float] = {}
         # An attempt must have ended before its lease does.
         self._lease = settings_of(rt).sms_timeout_seconds * 2 + 30
         self.is_busy = False
@@ -139,7 +143,7 @@ class Lane:
     async def _send_campaign(self, tenant_id: UUID, campaign_id: UUID) -> bool:
         text = await self._text(tenant_id, campaign_id)
         if text is None:
-            return True
+            return False
         async with self._rt.db.tenant_tx(tenant_id) as tx:
             account = await accounts.find(tx, self._rt, tenant_id)
             if account is None:
@@ -188,7 +192,7 @@ class Lane:
         person: dict[str, Any],
         token: UUID,
         sender: str,
-        text: SmsText,
+        text: Texts,
     ) -> Attempt | None:
         """The text of one person on record as being attempted; None when it cannot be made."""
         fault = None
@@ -246,18 +250,26 @@ class Lane:
             return True
         return False
 
-    async def _text(self, tenant_id: UUID, campaign_id: UUID) -> SmsText | None:
-        """The compiled text; a campaign that has none is paused, with the reason, and None."""
+    async def _text(self, tenant_id: UUID, campaign_id: UUID) -> Texts | None:
+        """The compiled texts; None for a campaign that waits for its links, or has none and is paused."""
         if campaign_id in self._texts:
             return self._texts[campaign_id]
+        if self._no_links.get(campaign_id, 0.0) > self._rt.clock.monotonic():
+            return None
         async with self._rt.db.tenant_tx(tenant_id) as tx:
             campaign = await campaigns.get(tx, tenant_id, campaign_id)
             assert campaign is not None, "a campaign that is being sent is never deleted"
             try:
-                text, _ = await content.load(tx, campaign)
+                written = await content.load(tx, campaign)
             except AppError as error:
                 await self._pause(tx, tenant_id, campaign_id, f"cannot be rendered: {error.message}")
                 return None
+        short = await links.short(self._rt, campaign)
+        if short is None:
+            self._no_links[campaign_id] = self._rt.clock.monotonic() + _LINKS_SECONDS
+            return None
+        self._no_links.pop(campaign_id, None)
+        text = content.compiled(campaign, written, lambda variant: short.get(variant, {}).get)
         self._texts[campaign_id] = text
         if len(self._texts) > _KEPT_TEXTS:
             self._texts.popitem(last=False)

@@ -157,6 +157,9 @@ async def progress(
 @router.get("/links", responses=_READ)
 async def links(tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx) -> ApiResponse[list[LinkOut]]:
     """The links of a started campaign and their clicks."""
-    await service.get(tx, tenant_id, campaign_id)
-    rows = await repository.link_clicks(tx, tenant_id, campaign_id)
+    campaign = await service.get(tx, tenant_id, campaign_id)
+    if campaign["channel"] == "sms":
+        rows = await sms.link_clicks(tx, campaign)
+    else:
+        rows = await repository.link_clicks(tx, tenant_id, campaign_id)
     return success_response([LinkOut.model_validate(row) for row in rows])

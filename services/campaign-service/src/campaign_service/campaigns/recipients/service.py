@@ -15,7 +15,9 @@ from campaign_service.campaigns.states import OPEN_STATES
 from campaign_service.messages.service import wake_of
 from campaign_service.settings import settings_of
 from campaign_service.sms import campaigns as sms
+from campaign_service.sms import trial
 from shared.database import Tx
+from shared.errors import ValidationError
 from shared.web import Runtime
 
 Campaign = dict[str, Any]
@@ -65,6 +67,12 @@ async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, 
 
     It is rendered as the contact would get it, without tracking, and counts in no figures.
     """
+    is_text = campaign["channel"] == "sms"
+    if any(("@" in to) == is_text for to in body.to):
+        wanted = "phone numbers" if is_text else "e-mail addresses"
+        raise ValidationError(f"This campaign can be tried with {wanted} alone", field="to")
+    if is_text:
+        return await trial.send(tx, runtime, campaign, body, user_id)
     rendered, language, _ = await content.preview(tx, campaign, body.contact_id, body.language)
     mail = repository.TestMail(
         template_id=campaign["template_id"],

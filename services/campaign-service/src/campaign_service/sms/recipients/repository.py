@@ -7,7 +7,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from campaign_service.campaigns.audience.repository import Languages, Selection, tag_conditions
+from campaign_service.campaigns.audience.repository import (
+    ANY_TIME,
+    NO_SPLIT,
+    VARIANT,
+    Languages,
+    Places,
+    Selection,
+    Split,
+    tag_conditions,
+    waiting,
+)
 from shared.database import Tx
 from shared.utils import uuid7
 
@@ -87,7 +97,14 @@ async def eligible(
 
 
 async def freeze(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, selection: Selection, languages: Languages, now: datetime
+    tx: Tx,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    selection: Selection,
+    languages: Languages,
+    now: datetime,
+    places: Places = ANY_TIME,
+    split: Split = NO_SPLIT,
 ) -> tuple[int, int]:
     """Write the audience down, once and for all; (to be sent, skipped because suppressed)."""
     params: list[Any] = [
@@ -97,20 +114,29 @@ async def freeze(
         languages.forced,
         list(languages.available),
         languages.default,
+        *waiting(places, split),
     ]
     where = tag_conditions(selection, params)
     row = await tx.fetchrow(
         f"""WITH frozen AS (
               INSERT INTO campaign_recipient
-                (tenant_id, campaign_id, contact_id, email, phone, language, state, skip_reason, updated_at)
+                (tenant_id, campaign_id, contact_id, email, phone, language, state, skip_reason, updated_at,
+                 send_zone, variant, next_attempt_at)
               SELECT c.tenant_id, $3::uuid, c.id, c.email, c.phone_e164,
                      CASE WHEN $4::text IS NOT NULL THEN $4::text
                           WHEN c.language = ANY($5::text[]) THEN c.language
                           WHEN split_part(c.language, '-', 1) = ANY($5::text[]) THEN
                             split_part(c.language, '-', 1)
                           ELSE $6::text END,
-                     CASE WHEN c.reason IS NULL THEN 'queued' ELSE 'skipped' END, c.reason, $2::timestamptz
+                     CASE WHEN c.reason IS NULL THEN 'queued' ELSE 'skipped' END, c.reason, $2::timestamptz,
+                     z.zone, v.number,
+                     CASE WHEN c.reason IS NOT NULL THEN NULL
+                          WHEN $12::boolean OR ($10::int > 0 AND v.number = 0) THEN 'infinity'
+                          ELSE z.moment END
               FROM ({_CHOSEN.format(where=where)}) c
+              LEFT JOIN unnest($7::text[], $8::text[], $9::timestamptz[]) AS z (said, zone, moment)
+                ON z.said = coalesce(c.time_zone, '')
+              CROSS JOIN LATERAL (SELECT {VARIANT} AS number) v
               RETURNING state)
             SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
                    count(*) FILTER (WHERE state = 'skipped') AS skipped FROM frozen""",
@@ -140,7 +166,7 @@ async def claim(
                   lease_until = now() + make_interval(secs => $4), updated_at = $5
               WHERE tenant_id = $1 AND campaign_id = $2
                 AND contact_id = ANY(ARRAY(SELECT contact_id FROM picked))
-              RETURNING contact_id, phone, language, attempts, code)
+              RETURNING contact_id, phone, language, attempts, code, variant)
             SELECT r.*, c.email, c.first_name, c.last_name, c.country, c.time_zone, c.custom_fields,
                    coalesce(s.reason, CASE WHEN c.id IS NULL THEN 'contact_deleted'
                                            WHEN c.status NOT IN {_STATUSES} THEN c.status

@@ -1,0 +1,29 @@
+"""A code to count and show with, before recipients have theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from campaign_service.campaigns.content import SAMPLE_CODE
+from shared.config import get_service_url
+from shared.errors import AppError
+from shared.utils import logger
+from shared.web import Runtime
+
+
+async def sample_code(runtime: Runtime, campaign: dict[str, Any]) -> str | None:
+    """A code as long as recipients may get, none for a campaign without; an invented one while the pool is
+    empty or cannot be asked.
+    """
+    if campaign["code_pool"] is None:
+        return None
+    wanted = {"type": campaign["code_type"], "pool": campaign["code_pool"]}
+    try:
+        answer = await runtime.http.get(
+            f"{get_service_url('code-service')}/internal/codes/longest",
+            params={"tenant_id": str(campaign["tenant_id"]), **wanted},
+        )
+    except AppError as error:
+        logger.warning("no code to count with", campaign_id=str(campaign["id"]), reason=error.message)
+        return SAMPLE_CODE
+    return (answer.data or {}).get("code") or SAMPLE_CODE

@@ -1,0 +1,1 @@
+"""Links in texts: short ones of the tenant, made by code-service, and the clicks on them."""
