@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
-from demo.client import wait_for
+from demo.client import Gateway, wait_for
 from demo.story import DemoError, Source, Story
 
 _TOKEN = re.compile(r"#token=([A-Za-z0-9._~-]+)")
@@ -75,12 +77,32 @@ def verification_token(text: str) -> str:
 
 
 def create_programs(story: Story) -> None:
-    """API keys for the programs that hand out codes. Keys are made only just after signing in."""
-    story.report.step("API keys for the ticket shop's programs")
+    """API keys for the programs that hand out codes and for the office: made only just after signing in."""
+    story.report.step("API keys for the ticket shop's programs and the office's")
     for number in range(PROGRAMS):
         made = story.gateway.post("/api-keys", {"name": f"Box office {number + 1}", "scopes": ["write"]})
         story.programs.append(story.gateway.program(story.tenant, made["key"]))
-    story.report.say(f"{PROGRAMS} keys with the scope write, each shown once")
+    office = story.gateway.post("/api-keys", {"name": "Office", "scopes": ["admin"]})
+    story.programs.append(story.gateway.program(story.tenant, office["key"]))
+    story.report.say(f"{PROGRAMS} keys with the scope write, one with the scope admin, each shown once")
+
+
+@contextmanager
+def new_tenant(story: Story, name: str, local_part: str, **profile: str) -> Iterator[Gateway]:
+    """Another tenant signs up; its program, which has an administrator's API key."""
+    body = {
+        "tenant_name": name,
+        "email": f"{local_part}-{story.run}@example.com",
+        "password": secrets.token_urlsafe(18),
+        **profile,
+    }
+    with closing(Gateway(str(story.gateway.url))) as owner:
+        signed_in = owner.post("/auth/register", body)
+        owner.sign_in(signed_in["tenant"]["id"], signed_in["tokens"]["access_token"])
+        key = owner.post("/api-keys", {"name": "Own program", "scopes": ["admin"]})["key"]
+        story.report.say(f"{name}, its program with an API key of the scope admin")
+        with closing(owner.program(owner.tenant_id, key)) as program:
+            yield program
 
 
 def create_sources(story: Story) -> None:

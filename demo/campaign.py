@@ -22,6 +22,7 @@ def create_campaign(story: Story) -> None:
     """Template and campaign; audience and preview are compared with our own idea of them."""
     story.report.step("A template in French and English, and a campaign")
     template = story.gateway.post("/api/v2/templates", content.template())
+    story.template_id = template["id"]
     created = story.gateway.post(
         "/api/v2/campaigns",
         {

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
+from demo.account import PROGRAMS
 from demo.client import Line, wait_for
 from demo.story import Story
 from demo.workbook import make_workbook
@@ -104,7 +105,7 @@ def _take_all(story: Story) -> list[tuple[str, str]]:
     taken: list[tuple[str, str]] = []
 
     def take(caller: int, names: list[str]) -> None:
-        with closing(Line(story.programs[caller % len(story.programs)])) as line:
+        with closing(Line(story.programs[caller % PROGRAMS])) as line:
             for name in names:
                 code = line.post(_ALLOCATE, {"recipient": name})["code"]
                 taken.append((code, name))

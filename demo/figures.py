@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from demo.client import TooLateError, wait_for
+from demo.client import Gateway, TooLateError, wait_for
 from demo.story import Story
 
 NAMES = (
@@ -48,7 +48,7 @@ def check_figures(story: Story) -> None:
     except TooLateError:
         story.report.say("The figures did not come right within a minute; this is how they stand:")
     time.sleep(_SETTLE_SECONDS)
-    counts = _counts(story)
+    counts = counts_of(story.gateway, story.campaign_id)
     story.report.table("Campaign", [(name, expected[key], counts[key]) for key, name in NAMES])
     _check_rates(story)
     _check_other_views(story, expected)
@@ -56,15 +56,18 @@ def check_figures(story: Story) -> None:
     _check_consequences(story)
 
 
-def _counts(story: Story) -> dict[str, int]:
-    stats = story.gateway.get(f"/api/v2/stats/{story.tenant}/campaigns")
-    [campaign] = [one for one in stats["campaigns"] if one["campaign_id"] == story.campaign_id]
+def counts_of(gateway: Gateway, campaign_id: str) -> dict[str, int]:
+    """A started campaign's figures."""
+    stats = gateway.get(f"/api/v2/stats/{gateway.tenant_id}/campaigns")
+    [campaign] = [one for one in stats["campaigns"] if one["campaign_id"] == campaign_id]
     counts: dict[str, int] = campaign["counts"]
     return counts
 
 
 def _look(story: Story, expected: dict[str, int]) -> dict[str, int]:
-    counts = {key: number for key, number in _counts(story).items() if key in expected}
+    counts = {
+        key: number for key, number in counts_of(story.gateway, story.campaign_id).items() if key in expected
+    }
     right = sum(counts[key] == number for key, number in expected.items())
     story.report.progress("figures that have come in", right, len(expected))
     return counts

@@ -22,8 +22,13 @@ from demo.links import follow_links
 from demo.orders import post_orders, repair_an_order
 from demo.property import property_sales
 from demo.report import Report
+from demo.returned import take_back
 from demo.story import DemoError, Story
+from demo.subjects import tell_winner, try_subjects
+from demo.texts import text_parents
 from demo.visits import visit
+from demo.warming import warm_up
+from demo.wizz import send_by_mailwizz
 from deploy.local.outside import Outside
 
 NOWHERE = Outside()
@@ -39,6 +44,11 @@ PARTS = (
     report_deliveries,
     visit,
     check_figures,
+    try_subjects,
+    warm_up,
+    take_back,
+    text_parents,
+    send_by_mailwizz,
     import_codes,
     generate,
     allocate,
@@ -47,6 +57,7 @@ PARTS = (
     repair_an_order,
     rename_codes,
     property_sales,
+    tell_winner,
 )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from demo.account import new_tenant
 from demo.client import Gateway, MailCatcher, wait_for
 from demo.property_mails import check_mails
 from demo.report import Report
@@ -89,7 +88,8 @@ class Agency:
 
 def property_sales(story: Story) -> None:
     """The whole part of the demo: a tenant of its own, so that its clients get no other mail."""
-    with closing(Gateway(str(story.gateway.url))) as owner, closing(_open(story, owner)) as gateway:
+    story.report.step("An estate agency signs up")
+    with new_tenant(story, "Agence Vallon", "agency", language="fr", time_zone="Europe/Paris") as gateway:
         agency = Agency(gateway, story.mails, story.report, story.run)
         agency.first_mail = story.mails.newest_id()
         _import(agency)
@@ -98,23 +98,6 @@ def property_sales(story: Story) -> None:
         _check_assignments(agency)
         check_mails(agency)
         _show_weights(agency)
-
-
-def _open(story: Story, owner: Gateway) -> Gateway:
-    """Sign up, and make the key that all else is done with."""
-    story.report.step("An estate agency signs up")
-    body = {
-        "tenant_name": "Agence Vallon",
-        "email": f"agency-{story.run}@example.com",
-        "password": secrets.token_urlsafe(18),
-        "language": "fr",
-        "time_zone": "Europe/Paris",
-    }
-    signed_in = owner.post("/auth/register", body)
-    owner.sign_in(signed_in["tenant"]["id"], signed_in["tokens"]["access_token"])
-    key = owner.post("/api-keys", {"name": "Agency's program", "scopes": ["admin"]})["key"]
-    story.report.say(f"{signed_in['tenant']['name']}, its program with an API key of the scope admin")
-    return owner.program(owner.tenant_id, key)
 
 
 def _import(agency: Agency) -> None:

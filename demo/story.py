@@ -40,6 +40,27 @@ class Deeds:
         self.clicks_by_link.setdefault(url, Counter())[verdict] += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A test of two subjects that is under way: who is to get a mail, and of either subject the mails and the
+    people who clicked.
+    """
+
+    path: str
+    first_mail: int
+    audience: frozenset[str]
+    groups: tuple[list[Envelope], list[Envelope]]
+    clicks: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WarmDay:
+    """The campaign that a warm-up holds back, and the mails that went."""
+
+    path: str
+    mails: list[Envelope]
+
+
 @dataclass
 class Story:
     gateway: Gateway
@@ -50,10 +71,13 @@ class Story:
     outside: Outside = field(default_factory=Outside)
     deeds: Deeds = field(default_factory=Deeds)
     sources: dict[str, Source] = field(default_factory=dict)
+    template_id: str = ""
     campaign_id: str = ""
     audience: list[Person] = field(default_factory=list)
     received: list[Envelope] = field(default_factory=list)
     delivered: list[Envelope] = field(default_factory=list)
+    trial: Trial | None = None
+    warm_day: WarmDay | None = None
     programs: list[Gateway] = field(default_factory=list)
 
     def close(self) -> None:
@@ -64,6 +88,11 @@ class Story:
     def shop(self) -> Gateway:
         """The ticket shop's own program: it calls with an API key."""
         return self.programs[0]
+
+    @property
+    def office(self) -> Gateway:
+        """The office's program, with an administrator's key."""
+        return self.programs[-1]
 
     @property
     def tenant(self) -> str:
