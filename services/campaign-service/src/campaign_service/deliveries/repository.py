@@ -24,11 +24,21 @@ _EVENT_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A row and whose mail it speaks of; `campaign_id` is None when only the contact is known."""
+    """A row and whose mail it speaks of: a campaign's, a single message's, or one of which only the contact
+    is known. A message may have gone to nobody's contact.
+    """
 
     row: DeliveryRow
     campaign_id: UUID | None
-    contact_id: UUID
+    contact_id: UUID | None
+    message_id: UUID | None = None
+
+    @property
+    def key(self) -> RecipientKey | None:
+        """The recipient of a campaign."""
+        if self.campaign_id is None or self.contact_id is None:
+            return None
+        return self.campaign_id, self.contact_id
 
 
 async def contacts_by_address(tx: Tx, tenant_id: UUID, addresses: Iterable[str]) -> dict[str, UUID]:
@@ -115,10 +125,17 @@ async def insert_events(
         [_EVENT_TYPES[p.row.fact] for p in ordered],
         [p.row.occurred_at for p in ordered],
         [p.row.bounce_class for p in ordered],
-        [p.row.detail | {"record": p.row.record_type, "inbound_id": str(inbound_id)} for p in ordered],
+        [_detail(p, inbound_id) for p in ordered],
         [p.row.dedupe_key for p in ordered],
     )
     return {row["dedupe_key"] for row in rows}
+
+
+def _detail(placed: Placed, inbound_id: UUID) -> dict[str, str]:
+    """What a server said may name its addressee: without a contact to be erased with, the message has it."""
+    said = placed.row.detail if placed.contact_id is not None else {}
+    detail = said | {"record": placed.row.record_type, "inbound_id": str(inbound_id)}
+    return detail | ({"message_id": str(placed.message_id)} if placed.message_id else {})
 
 
 @dataclass(frozen=True, slots=True)

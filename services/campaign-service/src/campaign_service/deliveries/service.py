@@ -11,6 +11,9 @@ from uuid import UUID
 from campaign_service.deliveries import repository
 from campaign_service.deliveries.mailwizz import MailWizzEvent, parse_payload
 from campaign_service.deliveries.merge import contributions, merge
+from campaign_service.deliveries.messages import repository as messages_repository
+from campaign_service.deliveries.messages import service as single
+from campaign_service.deliveries.messages.repository import LockedMessage
 from campaign_service.deliveries.powermta import parse_batch
 from campaign_service.deliveries.repository import (
     LockedRecipient,
@@ -88,7 +91,10 @@ async def _apply(
     result: Applied,
 ) -> None:
     tenant_id = tx.tenant
-    placed, locked = await _place(tx, runtime, rows)
+    messages, mails = await _place_messages(tx, rows)
+    others = [row for row in rows if row.dedupe_key not in {p.row.dedupe_key for p in messages}]
+    placed, locked = await _place(tx, runtime, others)
+    placed += messages
     found = {p.row.dedupe_key for p in placed}
     missing = [row for row in rows if row.dedupe_key not in found]
     if missing:
@@ -103,7 +109,8 @@ async def _apply(
     result.applied += len(fresh)
     if fresh:
         await _change_recipients(tx, runtime, fresh, locked)
-        heard = [_heard(p, locked) for p in fresh]
+        await single.change(tx, runtime, fresh, mails)
+        heard = [_heard(p, locked, mails) for p in fresh]
         await suppress(tx, runtime, heard, source, runtime.clock.now())
 
 
@@ -118,6 +125,23 @@ def _unmatched(row: DeliveryRow) -> RowIssue:
         dedupe_key=row.dedupe_key,
         occurred_at=row.occurred_at,
     )
+
+
+async def _place_messages(
+    tx: Tx, rows: Sequence[DeliveryRow]
+) -> tuple[list[Placed], dict[UUID, LockedMessage]]:
+    """Rows that name a single message of this tenant, and these messages."""
+    named = single.named(rows)
+    if not named:
+        return [], {}
+    mails = await messages_repository.lock(tx, tx.tenant, named.values())
+    contacts = await repository.contacts_by_address(tx, tx.tenant, (m.email.lower() for m in mails.values()))
+    placed = [
+        Placed(row, None, contacts.get(mails[message_id].email.lower()), message_id)
+        for row in rows
+        if (message_id := named.get(row.dedupe_key)) is not None and message_id in mails
+    ]
+    return placed, mails
 
 
 async def _place(
@@ -172,8 +196,8 @@ async def _change_recipients(
 ) -> None:
     by_recipient: defaultdict[RecipientKey, list[DeliveryRow]] = defaultdict(list)
     for p in fresh:
-        if p.campaign_id is not None:
-            by_recipient[p.campaign_id, p.contact_id].append(p.row)
+        if p.key is not None:
+            by_recipient[p.key].append(p.row)
     deltas = Deltas()
     changes: dict[RecipientKey, RecipientChange] = {}
     events: list[Event] = []
@@ -221,10 +245,14 @@ def _event(
     return None
 
 
-def _heard(placed: Placed, locked: dict[RecipientKey, LockedRecipient]) -> Heard:
-    if placed.campaign_id is None:
-        return Heard(placed.row, placed.row.address, placed.contact_id)
-    address = locked[placed.campaign_id, placed.contact_id].email
+def _heard(
+    placed: Placed, locked: dict[RecipientKey, LockedRecipient], mails: dict[UUID, LockedMessage]
+) -> Heard:
+    address: str | None = None
+    if placed.message_id is not None:
+        address = mails[placed.message_id].email
+    elif placed.key is not None:
+        address = locked[placed.key].email
     return Heard(placed.row, address or placed.row.address, placed.contact_id)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from campaign_service.deliveries import service as deliveries
+from campaign_service.deliveries.messages import repository as messages
 from campaign_service.deliveries.rows import RowIssue, clean, hash_of
 from campaign_service.intake import reading, repository
+from campaign_service.messages.references import message_of
 from campaign_service.rendering.site import Site
 from campaign_service.sending.refs import BOUNCE_PREFIX, UNSUBSCRIBE_PREFIX, RefSubject
 from campaign_service.sending.tokens import TokenSubject
@@ -30,11 +33,14 @@ class RefusedMailError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One of our own addresses. `reference` is the text that names a mail of ours; '' for reports."""
+    """One of our own addresses. `reference` is the text that names a mail of ours; '' for reports.
+
+    `subject` is a campaign's mail, or a single message's id.
+    """
 
     purpose: Literal["bounce", "unsubscribe", "report"]
     reference: str = ""
-    subject: RefSubject | None = None
+    subject: RefSubject | UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ def address_of(site: Site, address: str) -> Address | None:
     local = local.lower()
     if local in REPORT_ADDRESSES and domain.lower() == site.mail_domain:
         return Address("report")
+    if (message_id := message_of(address)) is not None:
+        return Address("bounce", address, message_id)
     subject = site.refs.read_address(address)
     if subject is None:
         return None
@@ -82,16 +90,20 @@ async def take(runtime: Runtime, address: Address, mail: Arrival) -> None:
     logger.info("returned mail applied", kind=found.kind, applied=result.applied, repeated=result.repeated)
 
 
-def _subject(runtime: Runtime, found: reading.Returned) -> RefSubject | None:
+def _subject(runtime: Runtime, found: reading.Returned) -> RefSubject | UUID | None:
     refs = site_of(runtime).refs
     texts = (text for row in found.rows for text in row.references)
-    return next((subject for text in texts if (subject := refs.read_address(text))), None)
+    return next((subject for text in texts if (subject := refs.read_address(text) or message_of(text))), None)
 
 
-async def _enter(tx: Tx, subject: RefSubject) -> None:
-    tenant_id = await repository.tenant_of_campaign(tx, subject.campaign_id)
+async def _enter(tx: Tx, subject: RefSubject | UUID) -> None:
+    """Into the tenant of the mail, which a forged reference does not have."""
+    if isinstance(subject, RefSubject):
+        tenant_id, what = await repository.tenant_of_campaign(tx, subject.campaign_id), "mail's campaign"
+    else:
+        tenant_id, what = await messages.tenant_of(tx, subject), "message"
     if tenant_id is None:
-        raise RefusedMailError("550 5.1.1 This mail's campaign is gone")
+        raise RefusedMailError(f"550 5.1.1 This {what} is gone")
     await tx.set_tenant(tenant_id)
 
 
@@ -113,7 +125,9 @@ async def _keep(tx: Tx, address: Address, mail: Arrival) -> None:
 
 async def _unsubscribe(runtime: Runtime, address: Address, mail: Arrival) -> None:
     """The address is the proof: only the mail's reader has it. An answering machine asks for nothing."""
-    if address.subject is None or reading.read(mail.raw, mail.sender, (), mail.at).kind == "answer":
+    if not isinstance(address.subject, RefSubject):
+        return
+    if reading.read(mail.raw, mail.sender, (), mail.at).kind == "answer":
         return
     async with runtime.db.system_tx() as tx:
         await _enter(tx, address.subject)

@@ -13,7 +13,8 @@ _WAITING = "('queued', 'failed_retry', 'attempting')"
 _COLUMNS = f"""id, channel, purpose, coalesce(recipient_email, recipient_phone) AS "to",
     recipient_name AS to_name,
     template_name AS template, language, from_email, from_name, reply_to, subject, state, skip_reason,
-    attempts, possible_repeats, last_code, last_detail, created_at, accepted_at,
+    attempts, possible_repeats, last_code, last_detail, created_at, accepted_at, delivered_at, bounced_at,
+    complained_at,
     CASE WHEN state IN {_WAITING} THEN next_attempt_at END AS next_attempt_at"""
 
 

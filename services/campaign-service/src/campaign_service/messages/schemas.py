@@ -18,6 +18,7 @@ MessageState = Literal[
     "delivered",
     "bounced_hard",
     "bounced_soft",
+    "complained",
     "failed_retry",
     "failed",
     "ambiguous",
@@ -91,7 +92,10 @@ class MessageIn(BaseModel):
 
 
 class MessageOut(BaseModel):
-    """`possible_repeats` counts attempts whose outcome a crash left unknown before the next one."""
+    """`possible_repeats` counts attempts whose outcome a crash left unknown before the next one.
+
+    `last_code` and `last_detail` are the last words of a mail server about it.
+    """
 
     id: UUID
     channel: Channel
@@ -113,6 +117,9 @@ class MessageOut(BaseModel):
     next_attempt_at: datetime | None
     created_at: datetime
     accepted_at: datetime | None
+    delivered_at: datetime | None
+    bounced_at: datetime | None
+    complained_at: datetime | None
 
 
 class MessageDetail(MessageOut):
