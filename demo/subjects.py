@@ -18,7 +18,7 @@ _TAGS = ({"newsletter"}, {"freiburg"}, {"competitor", "do-not-mail"})
 _SUBJECTS = ("The nursery in spring, {{ first_name }}", "{{ first_name }}: 15 % off until Sunday")
 _PERCENT = 50
 #: Long enough for the readers below, and over before the demo is.
-_WAIT_SECONDS = 25
+_WAIT_SECONDS = 20
 Groups = tuple[list[Envelope], list[Envelope]]
 
 
