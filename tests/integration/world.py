@@ -170,16 +170,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
 
     own = {"tenant_id": str(tenant.id)}
     tag = await make(campaign, "/api/v2/tags", own | {"slug": "vip", "name": "VIP"})
-    contact = await make(
-        campaign,
-        "/api/v2/contacts",
-        own | {"email": "reader@example.com", "tags": ["vip"], "first_name": "Zoé"},
-    )
-    segment = await make(
-        campaign,
-        f"/api/v2/contacts/{tenant.id}/segments",
-        {"name": "VIP", "definition": {"tags_all": ["vip"]}},
-    )
+    people = await _furnish_people(campaign, tenant.id, headers)
     template = await make(campaign, "/api/v2/templates", own | TEMPLATE)
     sent = await make(
         campaign,
@@ -200,8 +191,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
     tenant.ids = {
         "tenant_id": str(tenant.id),
         "tag_id": tag["id"],
-        "contact_id": contact["id"],
-        "segment_id": segment["id"],
+        **people,
         "template_id": template["id"],
         "campaign_id": sent["id"],
         "number": "1",
@@ -217,6 +207,23 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         **await _furnish_codes(world, tenant),
         **await _furnish_clients(world, tenant),
     }
+
+
+async def _furnish_people(
+    campaign: httpx.AsyncClient, tenant: UUID, headers: dict[str, str]
+) -> dict[str, str]:
+    """A contact, and what is said of contacts."""
+    base = f"/api/v2/contacts/{tenant}"
+    reader = {"email": "reader@example.com", "tags": ["vip"], "first_name": "Zoé", "tenant_id": str(tenant)}
+    made = {}
+    for noun, path, body in (
+        ("contact", "/api/v2/contacts", reader),
+        ("segment", f"{base}/segments", {"name": "VIP", "definition": {"tags_all": ["vip"]}}),
+        ("field", f"{base}/fields", {"key": "plan", "type": "text"}),
+    ):
+        answer = await campaign.post(path, json=body, headers=headers)
+        made[f"{noun}_id"] = data_of(answer)["id"]
+    return made
 
 
 async def _furnish_webhooks(gateway: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, str]:
