@@ -12,6 +12,7 @@ from campaign_service.campaigns.recipients import routes as recipients
 from campaign_service.channels import routes as channels
 from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
+from campaign_service.contacts.definitions import routes as definitions
 from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
 from campaign_service.contacts.privacy import routes as privacy
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
             validation.router,
             duplicates.router,
             segments.router,
+            definitions.router,
             privacy.router,
             contacts.router,
             tags.router,

@@ -16,6 +16,7 @@ from tests.simulators.netlife import running as portal_running
 from tests.simulators.sources import Fault, SourceServer, people, running
 from tests.simulators.sources.server import Style
 
+from .contacts_kit import Contacts
 from .portal_kit import small_portal
 from .sources_kit import Sources, counts
 
@@ -204,3 +205,24 @@ async def test_a_portal_is_collected_and_its_contacts_hang_on_the_source(
     assert report["status"] == "completed"
     found = await sources.get(source_id)
     assert found["contact_count"] == report["created"] > 0
+
+
+async def test_values_are_of_the_type_that_the_tenant_defined(sources: Sources) -> None:
+    contacts = Contacts(sources.client, sources.tenant, sources.headers)
+    await contacts.call("POST", "/fields", {"key": "score", "type": "number", "default": 1})
+    await contacts.call("POST", "/fields", {"key": "since", "type": "date", "is_required": True})
+    records: list[Any] = [
+        {"email": "ann@example.com", "score": "7", "since": "2026-01-02"},
+        {"email": "bob@example.com", "since": "2026-01-02"},
+        {"email": "cleo@example.com", "score": "many", "since": "2026-01-02"},
+        {"email": "dan@example.com", "score": 3},
+    ]
+    async with running(SourceServer("api", records)) as server:
+        report = await sources.sync(await sources.of(server, **API, url=server.address + "/export/people"))
+    assert counts(report) == {"total": 4, "created": 2, "rejected": 2}
+    assert await sources.rejections(report["import_id"]) == [(3, "field_invalid"), (4, "field_required")]
+    found = {email: row["custom_fields"] for email, row in (await sources.contacts()).items()}
+    assert found == {
+        "ann@example.com": {"score": 7, "since": "2026-01-02"},
+        "bob@example.com": {"score": 1, "since": "2026-01-02"},
+    }

@@ -10,14 +10,19 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from campaign_service.contacts import repository, service
+from campaign_service.contacts.definitions import service as definitions
 from campaign_service.contacts.schemas import BulkIn, BulkOut, BulkResult, ContactIn, ContactUpdate
 from campaign_service.contacts.types import EmailAddress
 from campaign_service.tags import repository as tags
 from shared.database import Tx
-from shared.errors import AppError, ValidationError
+from shared.errors import AppError, NotFoundError, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
 Found = list[tuple[int, UUID]]
+_STATUS_OF: dict[type[AppError], Any] = {
+    service.ContactExistsError: "exists",
+    NotFoundError: "not_found",
+}
 
 
 class _Reference(BaseModel):
@@ -62,9 +67,10 @@ def _read(kind: type[M], items: Sequence[dict[str, Any]]) -> tuple[list[tuple[in
 async def _create(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
     good, results = _read(ContactIn, body.items)
     rows = {}
+    fields = await definitions.of_tenant(tx, tenant_id)
     for index, item in good:
         try:
-            rows[index] = service.new_row(item)
+            rows[index] = service.new_row(item, fields)
         except AppError as error:
             results.append(
                 BulkResult(index=index, status="invalid", field=error.field, message=error.message)
@@ -128,7 +134,7 @@ async def _update_one(
     try:
         changed = await service.update(tx, tenant_id, contact_id, body)
     except AppError as error:
-        status: Any = "exists" if isinstance(error, service.ContactExistsError) else "not_found"
+        status = _STATUS_OF.get(type(error), "invalid")
         return BulkResult(index=index, status=status, id=contact_id, field=error.field, message=error.message)
     return BulkResult(index=index, status="updated" if changed else "unchanged", id=contact_id)
 

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from campaign_service.contacts import repository
+from campaign_service.contacts.definitions import service as definitions
+from campaign_service.contacts.definitions.service import CustomFields
 from campaign_service.contacts.privacy import repository as privacy
 from campaign_service.contacts.schemas import ContactIn, ContactUpdate
 from campaign_service.sms.phones import e164
@@ -34,13 +36,14 @@ class ContactErasedError(ConflictError):
     code = "CONTACT_ERASED"
 
 
-def new_row(body: ContactIn) -> dict[str, Any]:
+def new_row(body: ContactIn, fields: CustomFields) -> dict[str, Any]:
     """A contact to insert, with its id; null custom fields are left out.
 
-    Raises ValidationError for somebody without an address whose phone cannot be read.
+    Raises ValidationError for custom fields that are not as the tenant wants them, and for somebody without
+    an address whose phone cannot be read.
     """
     row = body.model_dump(exclude={"tags", "tenant_id"})
-    row["custom_fields"] = {k: v for k, v in row["custom_fields"].items() if v is not None}
+    row["custom_fields"] = fields.of_new(row["custom_fields"])
     if body.email is None:
         row |= _number(body.phone or "", body.country)
     return row | {"id": uuid7(), "validation_status": "unknown"}
@@ -61,7 +64,7 @@ def _number(phone: str, country: str | None) -> dict[str, str]:
 
 async def create(tx: Tx, tenant_id: UUID, body: ContactIn) -> dict[str, Any]:
     """Raises ContactExistsError. A suppressed address gets the status of its suppression."""
-    row = new_row(body)
+    row = new_row(body, await definitions.of_tenant(tx, tenant_id))
     if not await repository.insert_many(tx, tenant_id, [row]):
         if await privacy.is_erased(tx, tenant_id, key_of(row)):
             raise ContactErasedError("This person asked to be forgotten", field="email")
@@ -93,6 +96,9 @@ async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, body: ContactUpdate)
             raise ContactExistsError.of(other)
     if "email" in changes and other is None:
         changes.setdefault("validation_status", "unknown")
+    if "custom_fields" in changes:
+        fields = await definitions.of_tenant(tx, tenant_id)
+        changes["custom_fields"] = fields.changed(changes["custom_fields"])
     if "phone" in changes:
         changes |= await _changed_phone(tx, tenant_id, contact_id, changes)
     changed = await repository.update(tx, tenant_id, contact_id, changes)

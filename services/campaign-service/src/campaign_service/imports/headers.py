@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from campaign_service.contacts.definitions.values import ANYTHING, Rules
+
 FIELDS = ("email", "phone", "first_name", "last_name", "language", "country", "time_zone", "category")
 #: What a column may be mapped to beside FIELDS and `custom.<key>`: a full name is split, tags are attached.
 EXTRA_FIELDS = ("full_name", "tags")
@@ -111,8 +113,17 @@ def _given(
     return given
 
 
-def map_columns(header: Sequence[str], mapping: Mapping[str, object], *, has_header: bool = True) -> Columns:
-    """Decide what each column is. Raises MappingError when no column holds the e-mail address."""
+def map_columns(
+    header: Sequence[str],
+    mapping: Mapping[str, object],
+    rules: Rules = ANYTHING,
+    *,
+    has_header: bool = True,
+) -> Columns:
+    """Decide what each column is. Raises MappingError when no column holds the e-mail address.
+
+    Columns that would be custom fields which contacts may not have are left out.
+    """
     given = _given(header, mapping, has_header=has_header)
     fields: dict[str, int] = {}
     for position, target in given.items():
@@ -125,11 +136,14 @@ def map_columns(header: Sequence[str], mapping: Mapping[str, object], *, has_hea
             if target and target.startswith("custom."):
                 custom.append((position, target[7:]))
             continue
-        field = recognised(name) if has_header else None
+        if not has_header:
+            continue
+        own = rules.names.get(normalised(name))
+        field = None if own else recognised(name)
         if field and field not in fields:
             fields[field] = position
-        elif has_header and (key := custom_key(name)):
-            custom.append((position, _free_key(key, custom)))
+        elif (key := own or custom_key(name)) and rules.takes(key := _free_key(key, custom)):
+            custom.append((position, key))
     _german_surname(fields, given)
     _check(fields, custom, has_header=has_header)
     return Columns(tuple(header), fields, tuple(custom), has_header)

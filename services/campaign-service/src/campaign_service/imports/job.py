@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from campaign_service.contacts.definitions import service as definitions
 from campaign_service.imports import repository
+from campaign_service.imports.merging import Plan, merge
 from campaign_service.imports.process import Chunk, read_file
 from campaign_service.imports.reader import UnreadableFileError
 from campaign_service.imports.service import JOB_TYPE
@@ -44,6 +46,7 @@ async def import_contacts(ctx: JobContext) -> dict[str, Any]:
         if plan["status"] == "completed":
             return {name: plan[name] for name in _COUNTS}
         await repository.set_status(tx, tx.tenant, import_id, "running")
+        plan["fields"] = await definitions.of_tenant(tx, tx.tenant)
     path = Path(plan["path"])
     try:
         async with _turn(ctx):
@@ -79,7 +82,7 @@ def _remove(path: Path) -> None:
 
 
 async def _run(ctx: JobContext, import_id: UUID, path: Path, plan: dict[str, Any]) -> dict[str, int]:
-    async with read_file(path, plan["mapping"] or {}) as reading:
+    async with read_file(path, plan["mapping"] or {}, plan["fields"].rules) as reading:
         while True:
             async with ctx.tx() as tx:
                 if await repository.try_lock(tx, tx.tenant):
@@ -96,6 +99,9 @@ class _Import:
         self._tx = tx
         self._id = import_id
         self._plan = plan
+        self._merging = Plan(
+            import_id, plan["default_language"], plan["on_conflict"], plan["source_id"], plan["fields"]
+        )
         self._file_tags: set[str] = set()
         self.counts = dict.fromkeys(_COUNTS, 0)
 
@@ -123,19 +129,12 @@ class _Import:
         tx, tenant_id = self._tx, self._tx.tenant
         await repository.reject(tx, tenant_id, self._id, chunk.rejections)
         await repository.stage(tx, chunk.rows)
-        merged = await repository.merge(
-            tx,
-            tenant_id,
-            self._id,
-            default_language=self._plan["default_language"],
-            on_conflict=self._plan["on_conflict"],
-            source_id=self._plan["source_id"],
-        )
+        merged, refused = await merge(tx, self._merging)
         if tag_ids:
             await repository.tag_staged(tx, tenant_id, tag_ids)
         if has_tags:
             await self._tag_by_row()
-        self._count(merged, len(chunk.rejections))
+        self._count(merged, len(chunk.rejections) + refused)
 
     def _count(self, merged: repository.Merged, rejected: int) -> None:
         for name, value in {

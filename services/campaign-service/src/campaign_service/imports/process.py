@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from campaign_service.contacts.definitions.values import ANYTHING, Rules
 from campaign_service.imports.reader import HEADER, UnreadableFileError
 
 _AHEAD = 2
@@ -43,7 +44,9 @@ class Reading:
 
 
 @asynccontextmanager
-async def read_file(path: Path, mapping: Mapping[str, Any]) -> AsyncIterator[Reading]:
+async def read_file(
+    path: Path, mapping: Mapping[str, Any], rules: Rules = ANYTHING
+) -> AsyncIterator[Reading]:
     """Run the reader on a file. It is killed, with all it started, when the block is left early.
 
     Raises UnreadableFileError or ReaderDiedError, also while chunks are read.
@@ -56,6 +59,7 @@ async def read_file(path: Path, mapping: Mapping[str, Any]) -> AsyncIterator[Rea
         "campaign_service.imports.reader",
         str(path),
         json.dumps(mapping),
+        json.dumps(rules.as_json()),
         stdout=asyncio.subprocess.PIPE,
         stdin=asyncio.subprocess.DEVNULL,
         start_new_session=True,

@@ -1,8 +1,8 @@
 """The program that reads an uploaded file, in a process of its own: requests are served meanwhile.
 
-`python -m campaign_service.imports.reader <path> <mapping JSON>` writes frames to standard output: one
-letter, the payload's length as four bytes (big-endian), the payload. It imports nothing beyond the standard
-library and the parsing modules beside it, which keeps its start short.
+`python -m campaign_service.imports.reader <path> <mapping JSON> <rules JSON>` writes frames to standard
+output: one letter, the payload's length as four bytes (big-endian), the payload. It imports nothing beyond
+the standard library and the parsing modules beside it, which keeps its start short.
 
     H  JSON: encoding, delimiter, columns          R  COPY CSV for the staging table
     C  JSON: counts so far; ends a chunk           J  JSON: rejections as [line, code, reason, raw]
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from campaign_service.contacts.address import parse_address
+from campaign_service.contacts.definitions.values import ANYTHING, Rules
 from campaign_service.imports.dialect import find_dialect
 from campaign_service.imports.encoding import NotTextError, binary_kind, detect, line_blocks
 from campaign_service.imports.headers import Columns, MappingError, map_columns
@@ -44,7 +45,7 @@ class UnreadableFileError(Exception):
 class Layout:
     """What was found out about a file: encoding, delimiter, columns, where the rows begin."""
 
-    def __init__(self, path: Path, mapping: Mapping[str, object]) -> None:
+    def __init__(self, path: Path, mapping: Mapping[str, object], rules: Rules = ANYTHING) -> None:
         try:
             with path.open("rb") as file:
                 head = file.read(4096)
@@ -62,7 +63,7 @@ class Layout:
         if dialect is None:
             raise UnreadableFileError("empty_file", "the file holds no rows")
         self.delimiter = dialect.delimiter
-        self.columns = self._columns(dialect.header, mapping, has_header=dialect.has_header)
+        self.columns = self._columns(dialect.header, mapping, rules, has_header=dialect.has_header)
         self.first_row_line = dialect.first_row_line
         self.feed = self._open()
 
@@ -70,12 +71,14 @@ class Layout:
         return LineFeed(line_blocks(self.source))
 
     @staticmethod
-    def _columns(header: tuple[str, ...], mapping: Mapping[str, object], *, has_header: bool) -> Columns:
+    def _columns(
+        header: tuple[str, ...], mapping: Mapping[str, object], rules: Rules, *, has_header: bool
+    ) -> Columns:
         # One column of addresses is the one table that explains itself.
         if not has_header and not mapping and len(header) == 1:
             mapping = {"1": "email"}
         try:
-            return map_columns(header, mapping, has_header=has_header)
+            return map_columns(header, mapping, rules, has_header=has_header)
         except MappingError as error:
             raise UnreadableFileError("mapping", str(error)) from error
 
@@ -138,9 +141,9 @@ class Emitter:
         self._in_chunk = 0
 
 
-def read_rows(layout: Layout, emit: Emitter) -> None:
+def read_rows(layout: Layout, emit: Emitter, rules: Rules = ANYTHING) -> None:
     """Every row of the file to the emitter, as staging text or as a rejection."""
-    converter = RowConverter(layout.columns)
+    converter = RowConverter(layout.columns, rules)
     email = layout.columns.fields["email"]
 
     def is_row(cells: list[str]) -> bool:
@@ -167,13 +170,13 @@ def _reject_row(layout: Layout, emit: Emitter, record: Record, rejected: RowReje
         emit.reject(record, rejected.code, rejected.reason, raw)
 
 
-def main(path: str, mapping: str, out: BinaryIO) -> int:
+def main(path: str, mapping: str, out: BinaryIO, rules: Rules = ANYTHING) -> int:
     """Read one file and write its frames; the exit status is 1 when the file as a whole is unusable."""
     emit = Emitter(out)
     try:
-        layout = Layout(Path(path), json.loads(mapping))
+        layout = Layout(Path(path), json.loads(mapping), rules)
         emit.frame_json(b"H", layout.as_json())
-        read_rows(layout, emit)
+        read_rows(layout, emit, rules)
         emit.frame_json(b"D", emit.counts)
     except UnreadableFileError as error:
         emit.frame_json(b"E", {"code": error.code, "message": str(error)})
@@ -184,4 +187,5 @@ def main(path: str, mapping: str, out: BinaryIO) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2], sys.stdout.buffer))
+    given = Rules.of_json(json.loads(sys.argv[3]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.stdout.buffer, given))

@@ -7,6 +7,7 @@ Everything here runs once per row of files with millions of rows, so values are 
 operations as the common case needs.
 """
 
+import json
 import os
 import re
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring
 
 from campaign_service.contacts.address import FAULT_TEXT, parse_address
+from campaign_service.contacts.definitions.values import ANYTHING, FieldValueError, Rule, Rules
 from campaign_service.contacts.fields import CUSTOM_VALUE_LIMIT, LIMITS, country_code, language_code
 from campaign_service.imports.headers import Columns
 from campaign_service.sms.phones import e164
@@ -124,7 +126,7 @@ _CONVERTERS: dict[str, Callable[[str], str]] = {
 class RowConverter:
     """Converts rows of one file; keeps the column positions resolved."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, rules: Rules = ANYTHING) -> None:
         self.width = len(columns.header)
         self._email = columns.fields["email"]
         self._phone = columns.fields.get("phone")
@@ -132,7 +134,9 @@ class RowConverter:
         self._full_name = columns.fields.get("full_name")
         self._tags = columns.fields.get("tags")
         self._plan = [(columns.fields.get(name), convert) for name, convert in _CONVERTERS.items()]
-        self._custom = [(at, f"{encode_basestring(key)}: ") for at, key in columns.custom]
+        self._custom = [
+            (at, f"{encode_basestring(key)}: ", key, rules.fields.get(key)) for at, key in columns.custom
+        ]
         self._ids = uuid7_hex()
         self._domains: dict[str, bool] = {}
 
@@ -176,7 +180,7 @@ class RowConverter:
 
     def _custom_json(self, row: Sequence[str]) -> str:
         parts = []
-        for at, key in self._custom:
+        for at, prefix, key, rule in self._custom:
             value = row[at].strip()
             if not value:
                 continue
@@ -184,7 +188,8 @@ class RowConverter:
                 raise RowRejectedError(
                     "field_too_long", f"a value is longer than {CUSTOM_VALUE_LIMIT} characters"
                 )
-            parts.append(key + encode_basestring(value.replace("\x00", "")))
+            value = value.replace("\x00", "")
+            parts.append(prefix + (encode_basestring(value) if rule is None else _defined(key, rule, value)))
         return "{" + ", ".join(parts) + "}"
 
     @staticmethod
@@ -199,6 +204,14 @@ class RowConverter:
             first, last = (first, last) if first else (last, "")
         values[1] = values[1] if values[1] != _NULL else first or _NULL
         values[2] = values[2] if values[2] != _NULL else last or _NULL
+
+
+def _defined(key: str, rule: Rule, value: str) -> str:
+    """The value of a defined field as JSON."""
+    try:
+        return json.dumps(rule.read(value), ensure_ascii=False)
+    except FieldValueError as error:
+        raise RowRejectedError("field_invalid", f"{key} {error}") from None
 
 
 def as_written(raw: str) -> str:

@@ -12,6 +12,8 @@ from uuid import UUID
 import pydantic
 
 from campaign_service.contacts.csv_safety import csv_lines
+from campaign_service.contacts.definitions import service as definitions
+from campaign_service.contacts.definitions.values import ANYTHING, Rules
 from campaign_service.imports import repository
 from campaign_service.imports.reader import Layout, UnreadableFileError
 from campaign_service.imports.schemas import ImportAccepted, ImportForm
@@ -36,7 +38,11 @@ async def accept(
 ) -> ImportAccepted:
     """Check what was uploaded and enqueue its import. Removes nothing: the caller owns the file."""
     form = read_form(upload.fields)
-    layout = await inspect(upload.target, form.mapping)
+    async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
+        rules = (await definitions.of_tenant(tx, tenant_id)).rules
+    if refused := rules.refused(_custom_targets(form.mapping)):
+        raise ValidationError(f"There is no custom field {', '.join(refused)}", field="mapping")
+    layout = await inspect(upload.target, form.mapping, rules)
     async with rt.db.tenant_tx(tenant_id) as tx:
         source_id = await source_of_file(tx, tenant_id, user_id, form.source_id, form.source_name)
         job = await rt.jobs.enqueue(
@@ -108,10 +114,16 @@ def _json(text: str, kind: type, meant: str, field: str = "mapping") -> Any:
     return value
 
 
-async def inspect(path: Path, mapping: dict[str, Any]) -> dict[str, Any]:
+def _custom_targets(mapping: dict[str, Any]) -> list[str]:
+    return [
+        target[7:] for target in mapping.values() if isinstance(target, str) and target.startswith("custom.")
+    ]
+
+
+async def inspect(path: Path, mapping: dict[str, Any], rules: Rules = ANYTHING) -> dict[str, Any]:
     """What the reader will make of the file; an error that tells the client what to change."""
     try:
-        layout = await asyncio.to_thread(Layout, path, mapping)
+        layout = await asyncio.to_thread(Layout, path, mapping, rules)
     except UnreadableFileError as error:
         message = str(error)[:1].upper() + str(error)[1:]
         if error.code == "not_csv":

@@ -6,6 +6,7 @@ Each node is told by the key that only it has: `all`, `any`, `not`, `tags_all`/`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -36,6 +37,7 @@ FieldName = Literal[
 ]
 Operator = Literal["is", "is_not", "contains", "starts_with", "is_set", "is_empty"]
 Comparison = Literal[Operator, "greater", "less"]
+_DAY = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _MOST_NODES = 100
 _MOST_LEVELS = 10
 
@@ -70,6 +72,10 @@ class Tags(_Node):
     exclude_tags: Slugs = Field(default_factory=list)
 
 
+def _is_day(value: Any) -> bool:
+    return isinstance(value, str) and _DAY.fullmatch(value) is not None
+
+
 class _Valued(_Node):
     """`is` with a list is any of them. Upper and lower case are one for `contains` and `starts_with`."""
 
@@ -83,8 +89,8 @@ class _Valued(_Node):
             raise ValueError(f"{self.op} takes {'no' if needs_none else 'a'} value")
         if self.op in ("contains", "starts_with") and not isinstance(self.value, str):
             raise ValueError(f"{self.op} takes a text")
-        if self.op in ("greater", "less") and not isinstance(self.value, float):
-            raise ValueError(f"{self.op} takes a number")
+        if self.op in ("greater", "less") and not (isinstance(self.value, float) or _is_day(self.value)):
+            raise ValueError(f"{self.op} takes a number, or a date such as 2026-03-01")
         return self
 
 
@@ -97,7 +103,10 @@ class OfField(_Valued):
 
 
 class OfCustom(_Valued):
-    """A custom field."""
+    """A custom field, compared as its type wants; without a definition as the value does.
+
+    A date that is `greater` is later.
+    """
 
     custom: CustomKey
 

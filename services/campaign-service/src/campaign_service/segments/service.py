@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,13 @@ from pydantic import TypeAdapter
 from campaign_service.campaigns.audience import repository as audience
 from campaign_service.campaigns.audience.service import UnknownTagsError
 from campaign_service.contacts import repository as contacts
+from campaign_service.contacts.definitions import service as definitions
+from campaign_service.contacts.definitions.values import FieldValueError
+from campaign_service.contacts.definitions.values import Rule as FieldRule
 from campaign_service.segments import repository
 from campaign_service.segments.query import repository as query
 from campaign_service.segments.query.repository import Compiled
-from campaign_service.segments.rules import Definition, Rule, Tags, nodes
+from campaign_service.segments.rules import Definition, OfCustom, Rule, Tags, nodes
 from shared.database import Tx
 from shared.errors import ConflictError, NotFoundError, ValidationError
 
@@ -48,7 +51,7 @@ def as_json(rule: Rule) -> dict[str, Any]:
 
 
 async def compile_rule(tx: Tx, tenant_id: UUID, rule: Rule, now: datetime) -> Compiled:
-    """Raises UnknownTagsError: no rule may be dropped because its tag is gone."""
+    """Raises UnknownTagsError: no rule may be dropped. ValidationError for what a custom field never is."""
     return (await _compiler(tx, tenant_id, rule, now))([tenant_id])
 
 
@@ -65,7 +68,14 @@ async def _compiler(tx: Tx, tenant_id: UUID, rule: Rule, now: datetime) -> Calla
         raise UnknownTagsError(
             f"There is no tag {', '.join(missing)}", field="definition", details={"unknown": missing}
         )
-    return lambda params: Compiled(params, rule, known, now)
+    fields: Mapping[str, FieldRule] = {}
+    if any(isinstance(node, OfCustom) for node, _ in nodes(rule)):
+        fields = (await definitions.of_tenant(tx, tenant_id)).rules.fields
+    try:
+        Compiled([tenant_id], rule, known, fields, now)
+    except FieldValueError as error:
+        raise ValidationError(f"A custom field {error}", field="definition") from error
+    return lambda params: Compiled(params, rule, known, fields, now)
 
 
 async def condition_of(tx: Tx, tenant_id: UUID, segment_id: UUID, now: datetime) -> Compiled:

@@ -10,7 +10,9 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+from campaign_service.contacts.definitions import service as definitions
 from campaign_service.imports import repository as imports
+from campaign_service.imports.merging import Plan, merge
 from campaign_service.settings import settings_of
 from campaign_service.sources import repository, service
 from campaign_service.sources.client import Patience, SourceClient
@@ -41,6 +43,7 @@ async def sync_source(ctx: JobContext) -> dict[str, Any]:
         if plan["status"] == "completed":
             return {name: plan[name] for name in _COUNTS}
         await imports.set_status(tx, tx.tenant, import_id, "running")
+        plan["fields"] = await definitions.of_tenant(tx, tx.tenant)
     try:
         return await _Sync(ctx, import_id, plan).run()
     except JobCancelled:
@@ -67,6 +70,9 @@ class _Sync:
         self._settings: RemoteSettings = service.parse_settings(plan["type"], plan["settings"])
         self._feed: Feed = feed_of(plan["type"], self._settings)
         self._plan = plan
+        self._merging = Plan(
+            import_id, self._settings.default_language, "update", self._source, plan["fields"]
+        )
         self.counts: dict[str, int] = {name: plan[name] for name in _COUNTS}
 
     def _client(self) -> SourceClient:
@@ -99,7 +105,9 @@ class _Sync:
 
     async def _store(self, page: Page, *, is_last: bool) -> None:
         first_line = self.counts["total"] + 1
-        converted = await asyncio.to_thread(convert, page.items, self._feed.mapping, first_line)
+        converted = await asyncio.to_thread(
+            convert, page.items, self._feed.mapping, first_line, self._merging.fields.rules
+        )
         while True:
             async with self._ctx.tx() as tx:
                 if await imports.try_lock(tx, tx.tenant):
@@ -110,14 +118,16 @@ class _Sync:
 
     async def _merge(self, tx: Tx, converted: Converted, total: int, *, is_last: bool) -> None:
         await imports.reject(tx, tx.tenant, self._id, converted.rejections)
-        merged = await self._merge_rows(tx, converted.rows) if converted.rows else imports.Merged(0, 0, 0, 0)
+        merged, refused = imports.Merged(0, 0, 0, 0), 0
+        if converted.rows:
+            merged, refused = await self._merge_rows(tx, converted.rows)
         counts = {
             "total": total,
             "created": merged.created,
             "updated": merged.updated,
             "unchanged": merged.distinct - merged.created - merged.updated,
             "duplicate": merged.staged - merged.distinct + converted.repeated,
-            "rejected": len(converted.rejections),
+            "rejected": len(converted.rejections) + refused,
         }
         await repository.advance(tx, tx.tenant, self._source, self._id, self._cursor, counts)
         after = {name: self.counts[name] + counts[name] for name in _COUNTS}
@@ -126,17 +136,10 @@ class _Sync:
         # Not before everything else went well: a page that is tried again is counted once.
         self.counts = after
 
-    async def _merge_rows(self, tx: Tx, rows: list[bytes]) -> imports.Merged:
+    async def _merge_rows(self, tx: Tx, rows: list[bytes]) -> tuple[imports.Merged, int]:
         await imports.open_staging(tx)
         await imports.stage(tx, rows)
-        merged = await imports.merge(
-            tx,
-            tx.tenant,
-            self._id,
-            default_language=self._settings.default_language,
-            on_conflict="update",
-            source_id=self._source,
-        )
+        merged, refused = await merge(tx, self._merging)
         if self._settings.tags:
             ids = await tags.ensure(tx, tx.tenant, self._settings.tags)
             await imports.tag_staged(tx, tx.tenant, list(ids.values()))
@@ -145,7 +148,7 @@ class _Sync:
                 raise PermanentError(f"a page of the source names more than {_MAX_TAGS} tags")
             await tags.ensure(tx, tx.tenant, sorted(named))
             await imports.tag_staged_by_row(tx, tx.tenant)
-        return merged
+        return merged, refused
 
     async def _finish(self, tx: Tx, counts: dict[str, int]) -> None:
         if counts["created"] >= _MANY_ROWS:

@@ -10,8 +10,8 @@ from shared.database import Tx
 
 _COLUMNS = """s.id, s.tenant_id, s.name, s.type, s.settings, s.secret IS NOT NULL AS has_secret, s.cursor,
     s.last_sync_at, s.created_at, s.updated_at,
-    (SELECT count(*) FROM contact c
-     WHERE c.tenant_id = s.tenant_id AND c.source_id = s.id) AS contact_count"""
+    (SELECT coalesce(sum(f.n), 0)::bigint FROM contact_figure f
+     WHERE f.tenant_id = s.tenant_id AND f.source_id = s.id) AS contact_count"""
 
 
 async def insert(tx: Tx, tenant_id: UUID, values: dict[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from campaign_service.contacts.definitions.values import ANYTHING, Rules
 from campaign_service.imports.headers import Columns, MappingError, custom_key, map_columns
 from campaign_service.imports.rows import RowConverter, RowRejectedError, as_written
 from shared.errors import PermanentError
@@ -25,7 +26,9 @@ class Converted:
     repeated: int = 0
 
 
-def convert(items: Sequence[Any], mapping: Mapping[str, str | None], first_line: int) -> Converted:
+def convert(
+    items: Sequence[Any], mapping: Mapping[str, str | None], first_line: int, rules: Rules = ANYTHING
+) -> Converted:
     """Records as rows, numbered from `first_line`. Of one address the later record's values count.
 
     Raises PermanentError when the records as such cannot be contacts.
@@ -37,8 +40,8 @@ def convert(items: Sequence[Any], mapping: Mapping[str, str | None], first_line:
             records.append((line, item, dict(_flat(item))))
         else:
             found.rejections.append([line, "not_an_object", "the record is not an object", _raw(item)])
-    columns = _columns(list(dict.fromkeys(name for record in records for name in record[2])), mapping)
-    converter = RowConverter(columns)
+    columns = _columns(list(dict.fromkeys(name for record in records for name in record[2])), mapping, rules)
+    converter = RowConverter(columns, rules)
     for line, item, cells in _without_repeats(records, columns, found):
         try:
             text = converter.copy_line(line, [cells.get(name, "") for name in columns.header])
@@ -48,7 +51,7 @@ def convert(items: Sequence[Any], mapping: Mapping[str, str | None], first_line:
     return found
 
 
-def _columns(names: list[str], mapping: Mapping[str, str | None]) -> Columns:
+def _columns(names: list[str], mapping: Mapping[str, str | None], rules: Rules) -> Columns:
     if len(names) > _MOST_FIELDS:
         raise PermanentError(f"the source's records have more than {_MOST_FIELDS} fields")
     given = {name: target for name, target in mapping.items() if name in names}
@@ -57,14 +60,13 @@ def _columns(names: list[str], mapping: Mapping[str, str | None]) -> Columns:
         head, _, key = name.partition(".")
         if key and head in _CUSTOM and name not in given:
             # A field of the server's own name goes before a custom field of the same one.
-            given[name] = (
-                f"custom.{custom_key(key)}" if custom_key(key) and custom_key(key) not in keys else None
-            )
+            is_new = bool(custom_key(key)) and custom_key(key) not in keys and rules.takes(custom_key(key))
+            given[name] = f"custom.{custom_key(key)}" if is_new else None
             keys.add(custom_key(key))
     if "email" not in given.values():
         names = [*names, *(() if "email" in names else ("email",))]
     try:
-        return map_columns(names, given)
+        return map_columns(names, given, rules)
     except MappingError as error:
         raise PermanentError(f"the source's records do not fit: {error}") from error
 

@@ -8,6 +8,8 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from campaign_service.campaigns.audience.repository import Selection, tag_conditions
+from campaign_service.contacts.definitions.values import FieldValueError
+from campaign_service.contacts.definitions.values import Rule as FieldRule
 from campaign_service.segments.rules import (
     AllOf,
     AnyOf,
@@ -25,16 +27,30 @@ _EVENT = """EXISTS (SELECT 1 FROM message_event e WHERE e.tenant_id = $1 AND e.c
     AND e.type = {type}::text AND e.occurred_at >= {since}::timestamptz
     AND (e.type NOT IN ('opened', 'clicked') OR e.verdict = 'human'))"""
 
+_COMPARED = ("is", "is_not", "greater", "less")
+_PARTS = ("contains", "starts_with")
+_DAY = r"'^\d{4}-\d{2}-\d{2}'"
+_NUMBER = r"'^[+-]?\d{1,15}(\.\d{1,15})?$'"
+
 
 class Compiled:
     """A condition on contact `c`, with `$1` the tenant.
 
     `params` begin with the tenant's id; as part of another statement they are appended to those it has.
+    `fields` are the defined custom fields. Raises FieldValueError for a value that such a field never has.
     """
 
-    def __init__(self, params: list[Any], rule: Rule, tags: Mapping[str, UUID], now: datetime) -> None:
+    def __init__(
+        self,
+        params: list[Any],
+        rule: Rule,
+        tags: Mapping[str, UUID],
+        fields: Mapping[str, FieldRule],
+        now: datetime,
+    ) -> None:
         self.params = params
         self._tags = tags
+        self._fields = fields
         self._now = now
         self.condition = self._rule(rule)
 
@@ -86,11 +102,39 @@ class Compiled:
 
     def _custom(self, rule: OfCustom) -> str:
         key = self.add(rule.custom)
-        if rule.op not in ("greater", "less"):
-            return self._text(f"(c.custom_fields ->> {key}::text)", rule)
-        number = f"""(CASE WHEN jsonb_typeof(c.custom_fields -> {key}::text) = 'number'
-            THEN (c.custom_fields ->> {key}::text)::double precision END)"""
-        return f"({number} {'>' if rule.op == 'greater' else '<'} {self.add(rule.value)}::double precision)"
+        text = f"(c.custom_fields ->> {key}::text)"
+        kind = self._kind(rule)
+        if kind == "text":
+            return self._text(text, rule)
+        if kind == "date":
+            return self._compared(f'(substring({text} FROM {_DAY}) COLLATE "C")', "text", rule)
+        number = f"jsonb_typeof(c.custom_fields -> {key}::text) = 'number'"
+        if rule.custom in self._fields:
+            # What was there before the definition may be the text of a number.
+            number = f"({number} OR {text} ~ {_NUMBER})"
+        return self._compared(f"(CASE WHEN {number} THEN {text}::float8 END)", "float8", rule)
+
+    def _kind(self, rule: OfCustom) -> str:
+        """How a rule compares: as `text`, `number` or `date`."""
+        field = self._fields.get(rule.custom)
+        is_ordered = rule.op in ("greater", "less")
+        if field is None:
+            return ("date" if isinstance(rule.value, str) else "number") if is_ordered else "text"
+        has_order = field.type in ("number", "date")
+        if (is_ordered and not has_order) or (rule.op in _PARTS and field.type not in ("text", "choice")):
+            raise FieldValueError(f"is of type {field.type}, which has no {rule.op}")
+        return field.type if has_order and rule.op in _COMPARED else "text"
+
+    def _compared(self, column: str, cast: str, rule: OfCustom) -> str:
+        field = self._fields.get(rule.custom)
+        value: Any = rule.value
+        if field is not None:
+            value = [field.read(v) for v in value] if isinstance(value, list) else field.read(value)
+        given = self.add(value)
+        if rule.op in ("greater", "less"):
+            return f"({column} {'>' if rule.op == 'greater' else '<'} {given}::{cast})"
+        among = f"ANY({given}::{cast}[])" if isinstance(value, list) else f"{given}::{cast}"
+        return f"(({column} = {among}) IS {'' if rule.op == 'is' else 'NOT '}TRUE)"
 
     def _happened(self, rule: Happened) -> str:
         since = self.add(self._now - timedelta(days=rule.within_days))
