@@ -10,82 +10,33 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from email import message_from_string
 from email.policy import default
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-import uvicorn
 
-from campaign_service.app import create_app as create_campaign
 from campaign_service.campaigns.holds import worker as holds
-from campaign_service.settings import Settings as CampaignSettings
-from code_service.app import create_app as create_code
-from code_service.settings import Settings as CodeSettings
-from shared.database import SimpleDatabase
 from shared.database.roles import runtime_dsn
-from shared.testing import FakeClock, TokenMint
-from shared.testing.clients import service_client
-from shared.testing.databases import ROLE_SECRET, runtime_database
-from shared.utils.clock import SystemClock
+from shared.testing import TokenMint
+from shared.testing.databases import ROLE_SECRET
+from tests.integration.two_services import SECRET, SERVICE_KEY, Pair, two_services
 from tests.simulators.processes import ROOT, smtp_sink
 
-SECRET = "a secret of the tests"
-SERVICE_KEY = "a key that only the tests use and 32 long"
 HTML = '<p>Your code: {{ code }}</p><a href="{{ unsubscribe_url }}">bye</a>'
 
 
-@dataclass
-class Line:
-    """Between campaign-service and code-service: answers can be lost or kept back after the work was done."""
-
-    app: Any
-    loses: int = 0
-    keeps_back: bool = False
-    allocations: int = 0
-    kept: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        said: list[Any] = []
-
-        async def note(message: Any) -> None:
-            said.append(message)
-
-        await self.app(scope, receive, note)
-        if scope["path"].endswith("/allocate"):
-            self.allocations += 1
-            if self.keeps_back:
-                self.kept.set()
-                await asyncio.Event().wait()
-        if self.loses:
-            self.loses -= 1
-            raise ConnectionError("the line was cut")
-        for message in said:
-            await send(message)
-
-
-@dataclass
 class Shop:
     """One tenant with its campaigns and codes."""
 
-    campaigns: httpx.AsyncClient
-    codes: httpx.AsyncClient
-    runtime: Any
-    db: SimpleDatabase
-    line: Line
-    tenant: UUID
-    headers: dict[str, str]
-    clock: FakeClock
-
-    async def data(self, client: httpx.AsyncClient, method: str, path: str, body: Any = None) -> Any:
-        answer = await client.request(method, path, json=body, headers=self.headers)
-        assert answer.is_success, f"{method} {path}: {answer.text}"
-        return answer.json()["data"]
+    def __init__(self, pair: Pair) -> None:
+        self.campaigns, self.codes = pair.campaigns, pair.codes
+        self.runtime = pair.campaigns_app.state.runtime
+        self.db, self.line, self.tenant, self.clock = pair.db, pair.line, pair.tenant, pair.clock
+        self.data = pair.data
 
     async def fill(self, *codes: str) -> None:
         for code in codes:
@@ -126,57 +77,13 @@ class Shop:
             await tx.execute(sql, *args)
 
 
-@asynccontextmanager
-async def served(app: Any) -> AsyncIterator[str]:
-    """An app that was started, over HTTP; its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  # uvicorn offers nothing to wait for
-        await asyncio.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = server.force_exit = True
-        await task
-
-
 @pytest.fixture
 async def shop(
     database_dsn: str, mint: TokenMint, tenant_a: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shop]:
-    clock = FakeClock(SystemClock().now())
-    async with AsyncExitStack() as stack:
-        codes_app = create_code(
-            CodeSettings(
-                python_env="test",
-                data_dir=tmp_path,
-                events_url="postgres://",
-                internal_service_keys=f"campaign-service:{SERVICE_KEY}",
-            )
-        )
-        campaigns_app = create_campaign(
-            CampaignSettings(
-                python_env="test",
-                service_role="api",
-                events_url="postgres://",
-                jwt_secret=SECRET,
-                internal_service_key=SERVICE_KEY,
-            )
-        )
-        pools = {}
-        for schema in ("code", "campaign"):
-            pools[schema] = runtime_database(database_dsn, schema)
-            await pools[schema].connect()
-            stack.push_async_callback(pools[schema].close)
-        codes = await stack.enter_async_context(service_client(codes_app, pools["code"], mint))
-        campaigns = await stack.enter_async_context(
-            service_client(campaigns_app, pools["campaign"], mint, clock)
-        )
-        line = Line(codes_app)
-        monkeypatch.setenv("CODE_SERVICE_URL", await stack.enter_async_context(served(line)))
-        headers = mint.headers(tenant_a)
-        runtime = campaigns_app.state.runtime
-        yield Shop(campaigns, codes, runtime, pools["campaign"], line, tenant_a, headers, clock)
+    async with two_services(database_dsn, mint, tenant_a, tmp_path) as pair:
+        monkeypatch.setenv("CODE_SERVICE_URL", pair.url)
+        yield Shop(pair)
 
 
 def names(prefix: str, number: int) -> list[str]:
