@@ -150,7 +150,7 @@ def tell_winner(story: Story) -> None:
     )
     one, two = decided["variants"]
     others = Counter(_number_of(mail) for mail in mails)
-    chance = _chance(trial.clicks, [len(group) for group in trial.groups])
+    chance = chance_of(trial.clicks, [len(group) for group in trial.groups])
     story.report.table(
         "Winner",
         [
@@ -166,7 +166,7 @@ def tell_winner(story: Story) -> None:
     )
 
 
-def _chance(clicks: tuple[int, int], sent: list[int]) -> float:
+def chance_of(clicks: tuple[int, int], sent: list[int]) -> float:
     """How likely such a difference is where there is none: two proportions, two-sided."""
     pooled = sum(clicks) / sum(sent)
     spread = math.sqrt(pooled * (1 - pooled) * sum(1 / number for number in sent))

@@ -102,7 +102,7 @@ def _check_cost(story: Story, estimates: tuple[Any, Any], texts: list[twilio.Tex
     """What was said before sending, against the texts that the provider has got."""
     rows: list[tuple[str, object, object]] = []
     for name, picture, estimate in zip(("with picture", "as sent"), (_PICTURE, ""), estimates, strict=True):
-        segments = sum(_segments(picture + text.body) for text in texts)
+        segments = sum(segments_of(picture + text.body) for text in texts)
         rows += [
             (f"{name}: segments", segments, estimate["segments"]),
             (f"{name}: cost in USD", _dollars(segments * _MICROS), _dollars(estimate["price_micros"])),
@@ -110,7 +110,7 @@ def _check_cost(story: Story, estimates: tuple[Any, Any], texts: list[twilio.Tex
     story.report.table("Cost", rows)
 
 
-def _segments(text: str) -> int:
+def segments_of(text: str) -> int:
     """Parts of a text: of 7-bit characters where the alphabet allows it, else of 16-bit units."""
     is_plain = all(c in _GSM for c in text)
     units = len(text) if is_plain else len(text.encode("utf-16-le")) // 2

@@ -20,7 +20,14 @@ def warm_up(story: Story) -> None:
     story.report.step(f"Warming up {_DOMAIN}: day {_DAY} of {_DAYS}")
     audience = {person.email for person in story.file.audience(*_TAGS)}
     cap = round(_FIRST * (_LAST / _FIRST) ** ((_DAY - 1) / (_DAYS - 1)))
-    plans = [{"domain": _DOMAIN, "preset": "70-days", "day_number": _DAY, "time_zone": _zone()}]
+    plans = [
+        {
+            "domain": _DOMAIN,
+            "preset": "70-days",
+            "day_number": _DAY,
+            "time_zone": zone_at_noon(datetime.now(UTC)),
+        }
+    ]
     story.office.send("PUT", f"/api/v2/sending/{story.tenant}/warmup", json={"plans": plans})
     path = _create(story)
     first_mail = story.mails.newest_id()
@@ -48,9 +55,9 @@ def warm_up(story: Story) -> None:
     )
 
 
-def _zone() -> str:
-    """Somewhere it is about noon now, so that the plan's day does not end while the demo looks at it."""
-    hours = 12 - datetime.now(UTC).hour
+def zone_at_noon(moment: datetime) -> str:
+    """Where it is about noon then, so that the plan's day does not end while the demo looks at it."""
+    hours = 12 - moment.astimezone(UTC).hour
     # These names count to the west.
     return f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 from deploy.local.state import free_port
@@ -25,8 +25,11 @@ class Outside:
 
     @classmethod
     def anywhere(cls) -> Self:
-        """Free ports for all of them."""
-        return cls(free_port(), free_port(), free_port(), free_port())
+        """Free ports for all of them, each another."""
+        ports: set[int] = set()
+        while len(ports) < len(fields(cls)):
+            ports.add(free_port())
+        return cls(*ports)
 
     @classmethod
     def load(cls, text: str) -> Self:

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -15,7 +16,11 @@ from demo import powermta
 from demo.automation import what_is_missing
 from demo.contacts import COLUMNS, make_contacts
 from demo.mail import Envelope
+from demo.portal import make_simulator, number_of, numbers
 from demo.report import Report
+from demo.subjects import chance_of
+from demo.texts import segments_of
+from demo.warming import zone_at_noon
 from demo.workbook import make_workbook
 
 MAIL = Envelope(
@@ -99,3 +104,32 @@ def test_row_as_csv_and_as_json_says_the_same() -> None:
     assert from_csv["rcpt"] == from_json["rcpt"] == "ada@example.com"
     assert from_csv["timeLogged"] == "2026-05-01 08:00:01+0000"
     assert from_json["timeLogged"] == str(int(datetime(2026, 5, 1, 8, 0, 1, tzinfo=UTC).timestamp()))
+
+
+def test_texts_are_counted_by_their_alphabet() -> None:
+    lengths = (("a", 160, 1), ("a", 161, 2), ("a", 307, 3), ("ł", 70, 1), ("ł", 71, 2), ("\N{CAMERA}", 36, 2))
+    for letter, number, segments in lengths:
+        assert segments_of(letter * number) == segments
+
+
+def test_number_for_texts_is_the_first_that_the_portal_could_read() -> None:
+    unread, read = "+1 2015550123", "+1 (201) 555-0123"
+    assert number_of({"phone_number": unread, "phone_number_2": read}) == "+12015550123"
+    assert number_of({"phone_number": unread, "phone_number_2": ""}) == ""
+
+
+def test_portal_has_parents_who_share_a_number() -> None:
+    site = make_simulator()
+    assert 100 < len(numbers(site.portal, "http://127.0.0.1")) < len(site.portal.subjects)
+
+
+def test_a_difference_that_is_none_is_likely_and_a_large_one_is_not() -> None:
+    assert chance_of((10, 10), [100, 100]) == pytest.approx(1.0)
+    # 22 of 100 and 5 of 100: z = 3.517
+    assert chance_of((5, 22), [100, 100]) == pytest.approx(0.000436, abs=1e-6)
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_warm_up_day_is_seen_at_its_noon(hour: int) -> None:
+    moment = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour)
+    assert moment.astimezone(ZoneInfo(zone_at_noon(moment))).hour == 12
