@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaign_service.sms import keywords, outcomes, phones, quiet, segments
+from campaign_service.sms.links.rewriting import rewritten, urls_in
 from campaign_service.sms.twilio import NotSent, Outcome, Refused, Taken, Unknown
 from tests.simulators.twilio import signature
 
@@ -187,3 +188,31 @@ def test_the_simulator_signs_as_the_provider_does() -> None:
     }
     url = "https://mycompany.com/myapp.php?foo=1&bar=2"
     assert signature("12345", url, form) == "0/KCTR6DLpKmkAf8muzZqo1nDgQ="
+
+
+BASE = "https://tidings.test/l/"
+
+
+@pytest.mark.parametrize(
+    ("source", "urls"),
+    [
+        ("See https://shop.test/a.", ["https://shop.test/a"]),
+        ("(https://shop.test/a_(b))", ["https://shop.test/a_(b)"]),
+        ("https://a.test/ HTTP://B.test/x https://a.test/", ["https://a.test/", "HTTP://B.test/x"]),
+        ("https://shop.test/{{ code }}", []),
+        ("{% if code %}https://shop.test/b {% endif %}", ["https://shop.test/b"]),
+        ("https://shop.test/b{% if code %}?code{% endif %}", []),
+        ("{{ 'https://shop.test/c' }}", []),
+        ("https://tidings.test/l/abc shop.test ftp://shop.test/", []),
+    ],
+)
+def test_links_of_a_text_are_found(source: str, urls: list[str]) -> None:
+    assert urls_in(source, BASE) == urls
+
+
+def test_short_links_stand_where_the_long_ones_did() -> None:
+    source = "{% if code %}See https://a.test/a{{ ' ' }}(https://a.test/a, https://a.test/b!){% endif %}"
+    short = {"https://a.test/a": f"{BASE}1", "https://a.test/b": None}
+    assert rewritten(source, short.get) == (
+        "{% if code %}See https://a.test/a{{ ' ' }}(https://tidings.test/l/1, https://a.test/b!){% endif %}"
+    )

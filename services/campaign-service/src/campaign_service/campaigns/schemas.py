@@ -254,7 +254,8 @@ class SmsCount(BaseModel):
 class SmsTotal(BaseModel):
     """Of all texts of a campaign, each counted with the person's own name.
 
-    `is_estimate`: there are so many people that the first 20,000 stand for all. `unsendable` texts are empty
+    `is_estimate`: there are so many people that the first 20,000 stand for all, or variants, of which each
+    counts with the dearest. `unsendable` texts are empty
     or too long for their person.
     """
 

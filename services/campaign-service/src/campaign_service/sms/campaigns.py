@@ -171,7 +171,7 @@ async def _estimate(
         "recipients_by_segments": dict(sorted(by_segments.items())),
         "recipients_by_encoding": dict(encodings),
         "unsendable": unsendable,
-        "is_estimate": scale > 1,
+        "is_estimate": scale > 1 or text.is_varied,
         "is_configured": account is not None,
     }, sample
 
@@ -208,7 +208,7 @@ async def preview(
 
 
 async def link_clicks(tx: Tx, campaign: Campaign) -> list[dict[str, Any]]:
-    """The links of a started campaign and people's clicks; those of scanners are in the link's own figures."""
+    """The links of a started campaign and people's clicks; each link's own figures tell of scanners."""
     rows = await links_repository.clicked(tx, campaign["tenant_id"], campaign["id"])
     return [
         {"link_index": index, "clicks_scanner": 0, "clicks_unknown": 0, **row}

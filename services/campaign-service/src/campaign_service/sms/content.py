@@ -96,6 +96,7 @@ class Texts:
     def __init__(self, texts: Mapping[int, SmsText]) -> None:
         self._texts = texts
         self.plain = texts[0]
+        self.is_varied = len(texts) > 1
 
     def fill(self, language: str, person: Mapping[str, Any]) -> str:
         """The text of the person's variant. Raises RenderError."""

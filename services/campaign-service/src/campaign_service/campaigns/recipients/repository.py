@@ -179,7 +179,10 @@ async def skip_suppressed(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datet
 async def skip_contacts(
     tx: Tx, tenant_id: UUID, contact_ids: Sequence[UUID], reason: str, now: datetime
 ) -> int:
-    """Take people out of every running campaign that has not mailed them yet; how many places they had."""
+    """Take people out of every running campaign that has not reached them yet; how many places they had.
+
+    An address that bounced says nothing of the phone: for that reason only campaigns by mail lose them.
+    """
     number: int = await tx.fetchval(
         """WITH gone AS (
              UPDATE campaign_recipient r
@@ -187,7 +190,8 @@ async def skip_contacts(
              WHERE r.tenant_id = $1 AND r.contact_id = ANY($2::uuid[]) AND r.state IN ('queued',
                'failed_retry')
                AND r.campaign_id IN (
-                 SELECT id FROM campaign WHERE tenant_id = $1 AND status IN ('sending', 'paused'))
+                 SELECT id FROM campaign WHERE tenant_id = $1 AND status IN ('sending', 'paused')
+                   AND (channel = 'email' OR $3 NOT IN ('hard_bounce', 'soft_bounces', 'invalid')))
              RETURNING campaign_id),
            counted AS (
              INSERT INTO campaign_stats AS s (tenant_id, campaign_id, day, skipped)
