@@ -18,6 +18,7 @@ from campaign_service.contacts.duplicates import routes as duplicates
 from campaign_service.contacts.privacy import routes as privacy
 from campaign_service.conversations import routes as conversations
 from campaign_service.dkim import routes as sending_domains
+from campaign_service.exports import routes as exports
 from campaign_service.imports import job as import_job
 from campaign_service.imports import routes as imports
 from campaign_service.intake import server as intake
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
             sending_domains.router,
             preflight.router,
             recipients.router,
+            exports.router,
             variants.router,
             stats.router,
             suppressions.router,

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from campaign_service.campaigns import routes as campaigns
 from campaign_service.campaigns.recipients import routes as recipients
+from campaign_service.exports import routes as exports
 from campaign_service.stats import routes as stats
 from shared.utils import uuid7
 
@@ -35,6 +36,7 @@ CASES: dict[str, tuple[str, int, Any]] = {
     f"GET {ONE}/preview": ("viewer", 200, None),
     f"GET {ONE}/recipients": ("viewer", 200, None),
     f"GET {ONE}/recipients.csv": ("viewer", 200, None),
+    f"GET {ONE}/events.csv": ("viewer", 200, None),
     f"GET {ONE}/progress": ("viewer", 200, None),
     f"GET {ONE}/links": ("viewer", 200, None),
     f"POST {ONE}/cancel": ("operator", 200, None),
@@ -42,6 +44,7 @@ CASES: dict[str, tuple[str, int, Any]] = {
     f"GET {FIGURES}/contacts": ("viewer", 200, None),
     f"GET {FIGURES}/campaigns": ("viewer", 200, None),
     f"GET {FIGURES}/events": ("viewer", 200, None),
+    f"GET {FIGURES}/events.csv": ("viewer", 200, None),
     f"GET {FIGURES}/events/unmatched": ("viewer", 200, None),
     f"GET {FIGURES}/overview": ("viewer", 200, None),
     f"GET {FIGURES}/performance": ("viewer", 200, None),
@@ -51,7 +54,7 @@ CASES: dict[str, tuple[str, int, Any]] = {
 def test_every_route_has_a_case() -> None:
     routes = {
         f"{method} {route.path}"
-        for module in (campaigns, recipients, stats)
+        for module in (campaigns, exports, recipients, stats)
         for route in module.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()

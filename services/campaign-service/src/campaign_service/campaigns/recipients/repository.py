@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,23 +35,6 @@ async def page(
         limit,
     )
     return [dict(row) for row in rows]
-
-
-async def stream(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, state: str | None
-) -> AsyncIterator[dict[str, Any]]:
-    """All recipients, read in pieces."""
-    cursor = tx.cursor(
-        f"""SELECT {_COLUMNS} FROM campaign_recipient
-            WHERE tenant_id = $1 AND campaign_id = $2 AND ($3::text IS NULL OR state = $3)
-            ORDER BY contact_id""",
-        tenant_id,
-        campaign_id,
-        state,
-        prefetch=1000,
-    )
-    async for row in cursor:
-        yield dict(row)
 
 
 async def state_counts(

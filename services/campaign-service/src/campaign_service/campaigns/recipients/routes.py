@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
 
 from campaign_service.campaigns import content, service
 from campaign_service.campaigns.recipients import repository
@@ -27,14 +23,12 @@ from campaign_service.campaigns.schemas import (
 from campaign_service.campaigns.states import RecipientState
 from campaign_service.sms import campaigns as sms
 from shared.models import ApiResponse, error_responses, success_response
-from shared.web import Idem, OperatorUser, Page, ReadTx, Runtime, RuntimeDep, TenantPath, TenantTx
+from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/campaigns/{tenant_id}/{campaign_id}", tags=["campaigns"])
 
 _READ = error_responses(400, 401, 404, 422)
 StateFilter = Annotated[RecipientState | None, Query(description="Only recipients in this state")]
-CSV_COLUMNS = tuple(name for name in RecipientOut.model_fields if name != "next_attempt_at")
-_FLUSH_BYTES = 64 * 1024
 
 
 @router.get("/audience", responses=_READ)
@@ -109,40 +103,6 @@ async def list_recipients(
     await service.get(tx, tenant_id, campaign_id)
     rows = await repository.page(tx, tenant_id, campaign_id, state, page.value(0), page.fetch_limit)
     return page.respond(rows, lambda row: (row["contact_id"],), RecipientOut.model_validate)
-
-
-@router.get(
-    "/recipients.csv",
-    response_class=StreamingResponse,
-    responses=error_responses(401, 404, 422) | {200: {"content": {"text/csv": {}}}},
-)
-async def export_recipients(
-    tenant_id: TenantPath, campaign_id: UUID, tx: ReadTx, runtime: RuntimeDep, state: StateFilter = None
-) -> StreamingResponse:
-    """All recipients as CSV, sent as it is read."""
-    await service.get(tx, tenant_id, campaign_id)
-    return StreamingResponse(
-        _csv(runtime, tenant_id, campaign_id, state),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="recipients-{campaign_id}.csv"'},
-    )
-
-
-async def _csv(
-    runtime: Runtime, tenant_id: UUID, campaign_id: UUID, state: RecipientState | None
-) -> AsyncIterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(CSV_COLUMNS)
-    # The request's own transaction ends before the body is sent.
-    async with runtime.db.tenant_tx(tenant_id, read_only=True) as tx:
-        async for row in repository.stream(tx, tenant_id, campaign_id, state):
-            writer.writerow([recipients.csv_cell(row[name]) for name in CSV_COLUMNS])
-            if buffer.tell() > _FLUSH_BYTES:
-                yield buffer.getvalue().encode()
-                buffer.seek(0)
-                buffer.truncate()
-    yield buffer.getvalue().encode()
 
 
 @router.get("/progress", responses=_READ)

@@ -22,7 +22,6 @@ from shared.web import Runtime
 
 Campaign = dict[str, Any]
 _RATE_WINDOW = timedelta(seconds=10)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def audience(tx: Tx, runtime: Runtime, campaign: Campaign, now: datetime) -> dict[str, Any]:
@@ -88,13 +87,3 @@ async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, 
     return await repository.queue_test_mails(
         tx, campaign["tenant_id"], body.to, mail, user_id, runtime.clock.now()
     )
-
-
-def csv_cell(value: Any) -> str:
-    """One cell as text. What a spreadsheet would run as a formula gets an apostrophe in front."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
