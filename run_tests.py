@@ -10,11 +10,13 @@ import sys
 if sys.version_info < (3, 11) or sys.platform == "win32":
     sys.exit("Tidings needs Python 3.11 or newer on Linux or macOS (on Windows: WSL, or docker-compose.yml).")
 
+from deploy.local import options
 from deploy.local.bootstrap import enter
 
 
 def start() -> int:
-    """Go on in `.venv` and do what was asked for."""
+    """Go on in `.venv` and do what was asked for; `--help` needs none."""
+    options.of_tests(sys.argv[1:])
     enter(__file__)
     from deploy.local.testrun import main
 

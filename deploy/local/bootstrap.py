@@ -94,7 +94,8 @@ def _install() -> None:
     chosen: list[str | Path] = (
         [PYTHON, "-m", "pip"] if with_pip else [sys.executable, "-m", "pip", "--python", PYTHON]
     )
-    command = [*chosen, "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+    # Twice quiet: pip's advice to package authors is not for who starts us. Errors are still said.
+    command = [*chosen, "install", "-qq", "--no-input", "--disable-pip-version-check"]
     _run(
         [*command, "--no-deps", "--require-hashes", "-r", REQUIREMENTS],
         "installing the pinned requirements failed",

@@ -17,6 +17,7 @@ from typing import Any
 
 from deploy.local.bootstrap import ROOT
 from deploy.local.login import demo_login
+from deploy.local.options import of_run
 from deploy.local.outside import Outside
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import end_with_parent
@@ -27,7 +28,7 @@ from deploy.local.state import LocalStackError, ProcessRef, exclusive, private_d
 
 def main(arguments: list[str]) -> int:
     """Exit status: 0 when all went well, the demo's own status, 1 for a problem said in words."""
-    options = _parser().parse_args(arguments)
+    options = of_run(arguments)
     options.state = private_dir(Path(os.environ.get("TIDINGS_STATE") or ROOT / ".tidings").resolve())
     # A shell starts background commands with SIGINT ignored; whoever sends it means it.
     signal.signal(signal.SIGINT, _interrupt)
@@ -41,21 +42,6 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="run.py", description="Run Tidings on this machine.")
-    parser.add_argument("command", nargs="?", choices=("up", "demo", "status", "stop"), default="up")
-    parser.add_argument(
-        "--port", type=int, help="port of the gateway (8000, or a free one when that is taken)"
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address the gateway listens on")
-    parser.add_argument("--gateway", help="demo: play against this gateway instead of starting one")
-    parser.add_argument("--mailcatcher", help="demo: the mail catcher that belongs to --gateway")
-    parser.add_argument(
-        "--intake-port", type=int, default=0, help="demo: where that one takes in bounces by SMTP"
-    )
-    return parser
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

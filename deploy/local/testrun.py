@@ -18,12 +18,12 @@ from types import FrameType
 
 from deploy.local import containers
 from deploy.local.bootstrap import ROOT
+from deploy.local.options import of_tests
 from deploy.local.postgres import PostgresServer
 from deploy.local.process import end_with_parent
 from deploy.local.rabbitmq import RabbitServer, find_server
 from deploy.local.state import LocalStackError, exclusive, private_dir
 
-TIERS = ("unit", "integration", "e2e", "all")
 NO_BROKER = (
     "RabbitMQ: not available (no EVENTS_URL, rabbitmq-server is not installed, Docker does not answer); "
     "tests marked `rabbitmq` will be skipped, every bus test still runs on Postgres."
@@ -98,7 +98,7 @@ class Servers:
 
 def main(arguments: list[str]) -> int:
     """Exit status: pytest's own, or 2 when the run could not be prepared."""
-    options, extra = _parse(arguments)
+    options, extra = of_tests(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -116,17 +116,6 @@ def main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    own, extra = arguments, []
-    if "--" in arguments:
-        cut = arguments.index("--")
-        own, extra = arguments[:cut], arguments[cut + 1 :]
-    parser = argparse.ArgumentParser(prog="run_tests.py", epilog="After `--` everything goes to pytest.")
-    parser.add_argument("tier", nargs="?", choices=TIERS, default="all")
-    parser.add_argument("-v", "--verbose", action="count", default=0)
-    return parser.parse_args(own), extra
 
 
 class _Terminated(KeyboardInterrupt):
