@@ -18,6 +18,8 @@ from campaign_service.contacts.fields import country_code, language_code
         ("o'neil@example.com", "o'neil@example.com"),
         ("anna@bücher.example", "anna@xn--bcher-kva.example"),
         ("a@b-c.d3.museum", "a@b-c.d3.museum"),
+        ("ZOE\u0301@example.com", "zoé@example.com"),
+        ("用户@example.com", "用户@example.com"),
     ],
 )
 def test_usable_addresses_are_taken_out_of_their_wrapping(written: str, email: str) -> None:
@@ -41,7 +43,9 @@ def test_usable_addresses_are_taken_out_of_their_wrapping(written: str, email: s
         ("anna@127.0.0.1", "email_domain_invalid"),
         ("anna@exa mple.com", "email_domain_invalid"),
         ("anna@example.com\r\nBcc: eve@example.com", "email_invalid"),
-        ("zoé@example.com", "email_not_ascii"),
+        ("zo\u200bé@example.com", "email_invalid"),
+        ("zo é@example.com", "email_invalid"),
+        ("é" * 33 + "@example.com", "email_too_long"),
         ("a" * 65 + "@example.com", "email_too_long"),
         (
             "a" * 60 + "@" + "b" * 60 + "." + "c" * 60 + "." + "d" * 60 + "." + "e" * 20 + ".com",
@@ -57,7 +61,7 @@ def test_unusable_addresses_name_the_fault(written: str, fault: str) -> None:
 def test_any_text_is_either_a_fault_or_a_plain_header_safe_address(text: str) -> None:
     address = parse_address(text)
     if address.fault is None:
-        assert address.email.isascii()
+        assert address.email.rpartition("@")[2].isascii()
         assert address.email.isprintable()
         assert " " not in address.email
         assert len(address.email) <= MAX_LENGTH

@@ -1,30 +1,29 @@
 """E-mail address syntax for bulk use: no network, two regular expressions and a cache per domain.
 
-Accepted is what mail systems really deliver: an unquoted ASCII local part (RFC 5321 dot-string) and a domain
-of at least two labels. Internationalised domains are converted to their ASCII form.
+Accepted is what mail systems really deliver: an unquoted local part (RFC 5321 dot-string, with the letters of
+RFC 6531) and a domain of at least two labels. Internationalised domains are converted to their ASCII form.
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-AddressFault = Literal[
-    "email_missing", "email_invalid", "email_domain_invalid", "email_not_ascii", "email_too_long"
-]
+AddressFault = Literal["email_missing", "email_invalid", "email_domain_invalid", "email_too_long"]
 
 FAULT_TEXT: dict[AddressFault, str] = {
     "email_missing": "no e-mail address",
     "email_invalid": "not an e-mail address",
     "email_domain_invalid": "the part after @ is not a domain name",
-    "email_not_ascii": "letters outside ASCII before the @ cannot be delivered",
     "email_too_long": "longer than an e-mail address may be",
 }
 
 MAX_LENGTH = 254
 MAX_LOCAL = 64
 
-_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")
+_ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
+_LOCAL = re.compile(rf"[{_ATEXT}]+(?:\.[{_ATEXT}]+)*")
+_LOCAL_UTF8 = re.compile(rf"[\u00a1-\U0010ffff{_ATEXT}]+(?:\.[\u00a1-\U0010ffff{_ATEXT}]+)*")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?:[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9]))")
 _DISPLAY_NAME = re.compile(r"[^<>]*<\s*([^<>\s]+)\s*>")
@@ -67,9 +66,13 @@ def parse_address(text: str) -> Address:
     if name is None:
         return Address(email, "email_domain_invalid")
     if not local.isascii():
-        return Address(email, "email_not_ascii")
-    if _LOCAL.fullmatch(local) is None:
+        # lower case as it is stored, because databases disagree on how to make it of such letters
+        local = unicodedata.normalize("NFC", local.lower())
+        if _LOCAL_UTF8.fullmatch(local) is None or not local.isprintable():
+            return Address(email, "email_invalid")
+    elif _LOCAL.fullmatch(local) is None:
         return Address(email, "email_invalid")
-    if len(local) > MAX_LOCAL or len(local) + 1 + len(name) > MAX_LENGTH:
+    octets = len(local.encode())
+    if octets > MAX_LOCAL or octets + 1 + len(name) > MAX_LENGTH:
         return Address(email, "email_too_long")
     return Address(f"{local}@{domain}" if domain.isascii() else f"{local}@{name}")
