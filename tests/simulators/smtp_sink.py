@@ -40,12 +40,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`delay`: seconds before each content is answered; `cap`: messages until the server says 421."""
+    """`delay`: seconds before each content is answered; `cap`: messages until the server says 421.
+
+    `utf8`: it offers SMTPUTF8 and takes addresses beyond ASCII from who asks for it.
+    """
 
     faults: tuple[Fault, ...] = ()
     pipelining: bool = True
     delay: float = 0.0
     cap: int = 0
+    utf8: bool = False
 
     @classmethod
     def from_json(cls, text: str) -> Behaviour:
@@ -97,7 +101,7 @@ class Sink:
             "message_id": headers["Message-ID"],
             "repeat": headers["X-Tidings-Repeat"],
             "campaign": headers["X-Campaign-Id"],
-            "content": content.decode("ascii", "replace") if len(content) < 20_000 else "",
+            "content": content.decode("utf-8", "replace") if len(content) < 20_000 else "",
         }
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
@@ -111,6 +115,7 @@ class Session:
         self._writer = writer
         self._sender = ""
         self._recipient = ""
+        self._utf8 = False
         self._taken = 0
 
     async def run(self) -> None:
@@ -120,6 +125,7 @@ class Session:
             match verb.upper():
                 case "EHLO":
                     extra = ["PIPELINING"] if self._sink.behaviour.pipelining else []
+                    extra += ["SMTPUTF8"] if self._sink.behaviour.utf8 else []
                     names = ["sink.example.com", *extra, "8BITMIME", "ENHANCEDSTATUSCODES"]
                     self._lines(names)
                 case "MAIL":
@@ -155,12 +161,15 @@ class Session:
         sender = _address(rest)
         if not await self._fault("mail", sender):
             self._sender = sender
+            self._utf8 = self._sink.behaviour.utf8 and rest.upper().endswith(" SMTPUTF8")
             self._say("250 2.1.0 ok")
 
     async def _rcpt(self, rest: str) -> None:
         recipient = _address(rest)
         if not self._sender:
             self._say("503 5.5.1 MAIL first")
+        elif not recipient.isascii() and not self._utf8:
+            self._say("550 5.1.1 no such user")
         elif not await self._fault("rcpt", recipient):
             self._recipient = recipient
             self._say("250 2.1.5 ok")

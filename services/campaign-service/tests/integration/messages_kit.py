@@ -23,6 +23,7 @@ class Mailbox:
         self.envelopes: list[Any] = []
         self.replies: list[str] = []
         self.rcpt_reply: str | None = None
+        self.utf8 = True
 
     async def handle_RCPT(
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
@@ -44,7 +45,9 @@ class Mailbox:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[int]:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SMTP(self, hostname="mail.test"), "127.0.0.1", 0)
+        server = await loop.create_server(
+            lambda: SMTP(self, hostname="mail.test", enable_SMTPUTF8=self.utf8), "127.0.0.1", 0
+        )
         try:
             yield server.sockets[0].getsockname()[1]
         finally:

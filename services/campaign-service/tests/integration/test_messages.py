@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import dkim  # type: ignore[import-untyped]
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -260,3 +261,46 @@ def test_the_lease_outlasts_the_longest_attempt() -> None:
     # connect, greeting, EHLO, MAIL, RCPT, DATA and the content, at their slowest
     longest = timeouts.connect + timeouts.greeting + 4 * timeouts.command + timeouts.content
     assert longest < worker._LEASE_SECONDS
+
+
+async def test_a_mail_is_signed_by_the_domain_of_its_sender(
+    messages: Messages, mailbox: Mailbox, tenant_a: UUID
+) -> None:
+    made = await messages.client.post(
+        f"/api/v2/sending/{tenant_a}/domains",
+        json={"domain": "example.com", "sign": "always"},
+        headers=messages.headers,
+    )
+    records = {key["record"]["name"]: key["record"]["value"].encode() for key in made.json()["data"]["keys"]}
+    signed = await messages.send(
+        from_email="zoé@news.example.com", from_name="Zoé, Ltd.", html="<p>Ünïcödé</p>\n.\n..two  x"
+    )
+    plain = await messages.send(from_email="shop@example.org")
+    for message in (signed, plain):
+        await messages.until(message["id"], "accepted")
+    contents = {envelope.mail_from: envelope.content for envelope in mailbox.envelopes}
+    mail = contents[f"m-{UUID(signed['id']).hex}@mail.test"]
+    assert mail.count(b"DKIM-Signature:") == 2
+    for number in range(2):
+        assert dkim.DKIM(mail).verify(
+            idx=number, dnsfunc=lambda name, timeout=5: records.get(name.decode().rstrip("."))
+        )
+    assert b"DKIM-Signature:" not in contents[f"m-{UUID(plain['id']).hex}@mail.test"]
+
+
+async def test_an_address_beyond_ascii_goes_where_the_server_takes_it(
+    messages: Messages, mailbox: Mailbox
+) -> None:
+    taken = await messages.send(to={"email": "zoé@example.com", "name": "Zoé"})
+    await messages.until(taken["id"], "accepted")
+    assert (mailbox.envelopes[0].rcpt_tos, mailbox.envelopes[0].smtp_utf8) == (["zoé@example.com"], True)
+
+
+async def test_an_address_beyond_ascii_fails_for_good_where_the_server_does_not_take_it(
+    messages: Messages, mailbox: Mailbox
+) -> None:
+    mailbox.utf8 = False
+    refused = await messages.send(to={"email": "zoé@example.com"})
+    failed = await messages.until(refused["id"], "failed")
+    assert (failed["last_code"], failed["next_attempt_at"]) == ("5.6.7", None)
+    assert mailbox.mails == []

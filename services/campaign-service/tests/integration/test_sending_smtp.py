@@ -122,3 +122,22 @@ async def test_starttls_is_never_silently_skipped(tmp_path: Path) -> None:
         settings = SmtpSettings("127.0.0.1", sink.port, username="u", password="p", timeouts=QUICK)
         with pytest.raises(SmtpError, match="AUTH"):
             await SmtpConnection.open(settings)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("offered", [True, False])
+async def test_addresses_beyond_ascii_go_where_smtputf8_is_offered_and_fail_for_good_elsewhere(
+    tmp_path: Path, offered: bool, pipelining: bool
+) -> None:
+    zoe = OutgoingMail(
+        "b-z@m.example.com", "zoé@example.com", "To: zoé@example.com\r\n\r\nx\r\n".encode(), True
+    )
+    wanted = [zoe, *mails("a"), zoe, zoe, *mails("b")]
+    with smtp_sink(tmp_path, utf8=offered) as sink:
+        outcomes = await sent(sink, wanted, pipelining=pipelining)
+        kinds = [outcome.kind if isinstance(outcome, Rejected) else "accepted" for outcome in outcomes]
+        other = "accepted" if offered else "policy"
+        assert kinds == [other, "accepted", other, other, "accepted"]
+        assert recipients(sink) == (["zoé", "a", "zoé", "zoé", "b"] if offered else ["a", "b"])
+        refused = {o.reply.enhanced for o in outcomes if isinstance(o, Rejected)}
+        assert refused == (set() if offered else {"5.6.7"})

@@ -238,7 +238,8 @@ def test_the_envelope_has_a_bounce_address_of_this_mail() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["a b@example.com", "a@example.com\r\nRCPT TO:<x@y>", "ünï@example.com", "a>b@x"]
+    "address",
+    ["a b@example.com", "a@example.com\r\nRCPT TO:<x@y>", "ün ï@example.com", "ü\u2028@example.com", "a>b@x"],
 )
 def test_an_address_that_could_break_the_dialogue_is_refused(address: str) -> None:
     with pytest.raises(RenderError):

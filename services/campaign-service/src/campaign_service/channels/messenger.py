@@ -9,7 +9,7 @@ import json
 import time
 from email import policy
 from email.message import EmailMessage
-from email.parser import BytesParser
+from email.parser import Parser
 from typing import Any
 
 from campaign_service.rendering import OutgoingMail
@@ -50,8 +50,8 @@ def signature(key: bytes, timestamp: str, body: bytes) -> str:
 
 
 def parsed(content: bytes) -> EmailMessage:
-    """A rendered mail, read back."""
-    return BytesParser(policy=policy.default).parsebytes(content)
+    """A rendered mail, read back. Beyond ASCII it has at most addresses, which are UTF-8 (RFC 6532)."""
+    return Parser(policy=policy.default).parsestr(content.decode("utf-8", "replace"))
 
 
 def part(message: EmailMessage, kind: str) -> str:

@@ -31,6 +31,8 @@ class PowerMtaApi:
             "recipients": [{"address": {"email": mail.recipient}}],
             "content": {"email_rfc822": mail.content.decode("utf-8", "surrogateescape")},
         }
+        if mail.utf8:
+            body["options"] = {"smtputf8": True}
         if subject is not None:
             body["campaign_id"] = str(subject.campaign_id)
         data = json.dumps(body).encode()

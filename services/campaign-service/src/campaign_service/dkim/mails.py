@@ -1,4 +1,4 @@
-"""Signed mails of a campaign."""
+"""Signed mails, of a campaign or single ones."""
 
 from __future__ import annotations
 
@@ -27,5 +27,15 @@ class SignedMails:
 
 async def signed(tx: Tx, rt: Runtime, from_email: str, plain: Mails) -> Mails:
     """`plain` itself when its sender's domain has no key to sign with."""
-    sign = await signer_for(tx, rt, ascii_domain(from_email.rpartition("@")[2]))
+    sign = await _signer(tx, rt, from_email)
     return plain if sign is None else SignedMails(plain, sign)
+
+
+async def signed_mail(tx: Tx, rt: Runtime, from_email: str, mail: OutgoingMail) -> OutgoingMail:
+    """One mail, as `signed` does it."""
+    sign = await _signer(tx, rt, from_email)
+    return mail if sign is None else replace(mail, content=sign(mail.content))
+
+
+async def _signer(tx: Tx, rt: Runtime, from_email: str) -> Callable[[bytes], bytes] | None:
+    return await signer_for(tx, rt, ascii_domain(from_email.rpartition("@")[2]))

@@ -2,40 +2,60 @@
 
 from __future__ import annotations
 
-import email.policy
-from collections.abc import Mapping
-from email.headerregistry import Address
-from email.message import EmailMessage
+from collections.abc import Mapping, Sequence
 from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
 
-from campaign_service.rendering.model import OutgoingMail
+from campaign_service.rendering.mime import File, Kind, layout
+from campaign_service.rendering.model import OutgoingMail, RenderError
+from campaign_service.rendering.quoted import encode_address, encode_block, encode_header, safe_address
 
-_POLICY = email.policy.SMTP.clone(max_line_length=200)
 
+def outgoing(
+    message_id: UUID, row: Mapping[str, Any], mail_domain: str, repeats: int, files: Sequence[File] = ()
+) -> OutgoingMail:
+    """Envelope and content. The Message-ID depends on the message alone: a repeat is recognisable.
 
-def outgoing(message_id: UUID, row: Mapping[str, Any], mail_domain: str, repeats: int) -> OutgoingMail:
-    """Envelope and content. The Message-ID depends on the message alone: a repeat is recognisable."""
-    mail = EmailMessage(policy=_POLICY)
-    mail["From"] = _address(row["from_email"], row["from_name"])
-    mail["To"] = _address(row["recipient_email"], row["recipient_name"])
+    Raises RenderError for an address that no mail can have.
+    """
+    identity = f"m-{message_id.hex}@{mail_domain}"
+    addresses = [("From", row["from_email"], row["from_name"])]
+    addresses.append(("To", row["recipient_email"], row["recipient_name"]))
     if row["reply_to"]:
-        mail["Reply-To"] = _address(row["reply_to"], None)
-    mail["Subject"] = row["subject"]
-    mail["Date"] = format_datetime(row["created_at"])
-    mail["Message-ID"] = f"<m-{message_id.hex}@{mail_domain}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    if repeats:
-        mail["X-Tidings-Repeat"] = str(repeats)
-    if row["text"] is not None:
-        mail.set_content(row["text"])
-        if row["html"] is not None:
-            mail.add_alternative(row["html"], subtype="html")
-    else:
-        mail.set_content(row["html"], subtype="html")
-    return OutgoingMail(f"m-{message_id.hex}@{mail_domain}", row["recipient_email"], mail.as_bytes())
+        addresses.append(("Reply-To", row["reply_to"], None))
+    head = b"".join(_address_line(*line) for line in addresses)
+    head += b"Subject: " + encode_header(row["subject"], used=9) + b"\r\n"
+    head += "".join(f"{line}\r\n" for line in _fixed(row, identity, repeats)).encode("ascii")
+    content = head + b"".join(_body(message_id, row, files))
+    return OutgoingMail(identity, _usable(row["recipient_email"]), content, utf8=not head.isascii())
 
 
-def _address(address: str, name: str | None) -> Address:
-    return Address(display_name=name or "", addr_spec=address)
+def _fixed(row: Mapping[str, Any], identity: str, repeats: int) -> list[str]:
+    return [
+        f"Date: {format_datetime(row['created_at'])}",
+        f"Message-ID: <{identity}>",
+        "Auto-Submitted: auto-generated",
+        *([f"X-Tidings-Repeat: {repeats}"] if repeats else []),
+        "MIME-Version: 1.0",
+    ]
+
+
+def _usable(address: str) -> str:
+    safe = safe_address(address)
+    if safe is None:
+        raise RenderError(f"the address {address!r} cannot be used in a mail")
+    return safe
+
+
+def _address_line(header: str, address: str, name: str | None) -> bytes:
+    value = encode_address(name, _usable(address), used=len(header) + 2)
+    return f"{header}: ".encode("ascii") + value + b"\r\n"
+
+
+def _body(message_id: UUID, row: Mapping[str, Any], files: Sequence[File]) -> list[bytes]:
+    texts: dict[Kind, str] = {"text": row["text"], "html": row["html"]}
+    bodies = [kind for kind, text in texts.items() if text is not None]
+    pieces = layout(message_id.hex.encode("ascii"), bodies, row["html"] or "", files)
+    encoded = [piece if isinstance(piece, bytes) else encode_block(texts[piece]) for piece in pieces]
+    return encoded if encoded[-1].endswith(b"\r\n") else [*encoded, b"\r\n"]

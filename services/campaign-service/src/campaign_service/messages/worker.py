@@ -10,12 +10,14 @@ from typing import assert_never
 from uuid import UUID
 
 from campaign_service.channels.outlets import TenantOutlet
+from campaign_service.dkim.mails import signed_mail
 from campaign_service.messages import repository
 from campaign_service.messages.mime import outgoing
 from campaign_service.messages.repository import Waiting
 from campaign_service.messages.service import wake_of
-from campaign_service.rendering import OutgoingMail
+from campaign_service.rendering import OutgoingMail, RenderError
 from campaign_service.sending.outcomes import Accepted, Ambiguous, NotSent, Outcome, Rejected
+from campaign_service.sending.replies import Reply
 from campaign_service.sending.smtp import SmtpConnection, SmtpError, SmtpSettings, Timeouts
 from campaign_service.settings import settings_of
 from campaign_service.suppressions import repository as suppressions
@@ -90,7 +92,18 @@ class Lane:
         return True
 
     async def _attempt(self, message: Waiting) -> Outcome:
+        try:
+            mail = await self._mail(message)
+        except RenderError as error:
+            return Rejected(Reply(553, f"5.6.0 {error}"), "rcpt")
+        return await self._deliver(message, mail)
+
+    async def _mail(self, message: Waiting) -> OutgoingMail:
         mail = outgoing(message.id, message.row, self._domain, message.possible_repeats)
+        async with self._rt.db.tenant_tx(message.tenant_id, read_only=True) as tx:
+            return await signed_mail(tx, self._rt, message.row["from_email"], mail)
+
+    async def _deliver(self, message: Waiting, mail: OutgoingMail) -> Outcome:
         own = self._outlet(message.tenant_id)
         if await own.has_providers():
             return await _by(own, mail, self._stop)
@@ -106,7 +119,7 @@ class Lane:
         if isinstance(outcome, NotSent) and not fresh:
             # A connection kept from the message before may have been closed meanwhile; that says nothing.
             await self._hang_up()
-            return await self._attempt(message)
+            return await self._deliver(message, mail)
         return outcome
 
     def _outlet(self, tenant_id: UUID) -> TenantOutlet:

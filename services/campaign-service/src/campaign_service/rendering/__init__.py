@@ -2,6 +2,7 @@
 
 from .choosing import choose_content, content_key
 from .compiler import CompiledCampaign, compile_message
+from .mime import File, encode_file
 from .mjml import compile_mjml
 from .model import (
     CampaignInfo,
@@ -21,6 +22,7 @@ __all__ = [
     "CampaignInfo",
     "CompiledCampaign",
     "Content",
+    "File",
     "Mails",
     "OutgoingMail",
     "Preview",
@@ -32,6 +34,7 @@ __all__ = [
     "compile_message",
     "compile_mjml",
     "content_key",
+    "encode_file",
     "merge_variables",
     "preview_headers",
     "render_preview",

@@ -21,6 +21,7 @@ from .css import inline_css
 from .links import TRACKING_OUTPUT, LinkTable, Tracking, add_pixel, rewrite_html, rewrite_text
 from .liquid_env import Part, parse, render
 from .markup import Masked
+from .mime import File, layout
 from .model import CampaignInfo, Content, OutgoingMail, Recipient, RenderError
 from .plaintext import html_to_text
 from .quoted import (
@@ -86,6 +87,7 @@ class CompiledCampaign:
         campaign: CampaignInfo,
         site: Site,
         links: Sequence[str] | None = None,
+        files: Sequence[File] = (),
     ) -> None:
         if not contents:
             raise ValueError("a campaign needs at least one language")
@@ -94,11 +96,13 @@ class CompiledCampaign:
         table = LinkTable(links or (), frozen=links is not None)
         self.warnings: list[str] = []
         self._languages = {
-            language: self._compile(contents[language], Tracking(site.public_url, table))
+            language: self._compile(contents[language], Tracking(site.public_url, table), files)
             for language in sorted(contents)
         }
         self.links: list[str] = table.urls
         self._chosen: dict[tuple[str, str | None], _Skeleton] = {}
+        senders = (campaign.from_email, campaign.reply_to or "")
+        self._utf8 = not all((safe_address(sender) or "").isascii() for sender in senders)
 
     def mail(self, recipient: Recipient) -> OutgoingMail:
         """Raises RenderError when this recipient's mail cannot be made."""
@@ -121,7 +125,8 @@ class CompiledCampaign:
             content = self._content(recipient).fill(variables)
         except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
             raise RenderError(str(error)) from error
-        return OutgoingMail(f"b-{ref}@{site.mail_domain}", address, content)
+        utf8 = self._utf8 or not address.isascii()
+        return OutgoingMail(f"b-{ref}@{site.mail_domain}", address, content, utf8)
 
     def render(self, recipient: Recipient) -> bytes:
         """The whole message (RFC 5322, CRLF); see `mail` for its envelope."""
@@ -137,7 +142,7 @@ class CompiledCampaign:
             found = self._chosen[wanted] = self._languages[key]
         return found
 
-    def _compile(self, content: Content, tracking: Tracking) -> _Skeleton:
+    def _compile(self, content: Content, tracking: Tracking, files: Sequence[File]) -> _Skeleton:
         sources = prepare(content, tracking)
         self.warnings += sources.warnings
         skeleton = _Skeleton()
@@ -149,12 +154,13 @@ class CompiledCampaign:
         skeleton.text(b"\r\nSubject: ")
         _add_subject(skeleton, sources.subject)
         skeleton.gap("headers", headers.per_recipient(self.campaign, self._site))
-        boundary = b"=_tidings_" + hashlib.blake2b(sources.html.encode(), digest_size=12).hexdigest().encode()
-        skeleton.text(fixed.after_recipient + headers.multipart(boundary))
-        for part, source in (("text", sources.text), ("html", sources.html)):
-            skeleton.text(headers.part(boundary, part))
-            _add_body(skeleton, source, "html" if part == "html" else "text")
-        skeleton.text(b"\r\n--" + boundary + b"--\r\n")
+        skeleton.text(fixed.after_recipient)
+        boundary = hashlib.blake2b(sources.html.encode(), digest_size=12).hexdigest().encode()
+        for piece in layout(boundary, ("text", "html"), sources.html, files):
+            if isinstance(piece, bytes):
+                skeleton.text(piece)
+            else:
+                _add_body(skeleton, sources.html if piece == "html" else sources.text, piece)
         return skeleton
 
 
@@ -264,13 +270,14 @@ def compile_message(
     campaign: CampaignInfo,
     site: Site,
     links: Sequence[str] | None = None,
+    files: Sequence[File] = (),
 ) -> CompiledCampaign:
-    """Compiles all languages of a campaign.
+    """Compiles all languages of a campaign, whose mails all carry `files`.
 
     Without `links` the link table is collected (fill `campaign_link` from `.links`); with the frozen list of
     a started campaign, a link that is not in it stays untracked. Raises TemplateSyntaxError.
     """
-    return CompiledCampaign(contents, campaign=campaign, site=site, links=links)
+    return CompiledCampaign(contents, campaign=campaign, site=site, links=links, files=files)
 
 
 def render_source(source: str, part: Part, field: str, variables: dict[str, Any]) -> str:

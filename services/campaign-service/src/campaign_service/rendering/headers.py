@@ -65,16 +65,3 @@ def per_recipient(campaign: CampaignInfo, site: Site) -> Callable[[dict[str, Any
         ).encode("ascii")
 
     return lines
-
-
-def multipart(boundary: bytes) -> bytes:
-    return b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n'
-
-
-def part(boundary: bytes, kind: str) -> bytes:
-    """From the delimiter to the blank line before a part's body."""
-    subtype = b"html" if kind == "html" else b"plain"
-    return (
-        b"\r\n--" + boundary + b"\r\nContent-Type: text/" + subtype + b"; charset=utf-8\r\n"
-        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )

@@ -61,11 +61,15 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMail:
-    """Envelope and message; `content` is RFC 5322 with CRLF line ends and without dot-stuffing."""
+    """Envelope and message; `content` is RFC 5322 with CRLF line ends and without dot-stuffing.
+
+    `utf8`: an address in it has letters beyond ASCII, which only servers with SMTPUTF8 take (RFC 6531).
+    """
 
     sender: str
     recipient: str
     content: bytes
+    utf8: bool = False
 
 
 class Mails(Protocol):

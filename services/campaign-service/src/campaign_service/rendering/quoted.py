@@ -122,25 +122,33 @@ def encode_address(name: str | None, address: str, *, used: int) -> bytes:
     """`name <address>`; the address must already be safe (see `safe_address`)."""
     name = clean_header(name or "")
     if not name:
-        return address.encode("ascii")
-    if _PLAIN_HEADER.fullmatch(name) and "=?" not in name:
-        quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-        shown = f'"{quoted[:900]}"'.encode("ascii")
+        return address.encode()
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    if _PLAIN_HEADER.fullmatch(name) and "=?" not in name and used + len(quoted) <= 74:
+        shown = f'"{quoted}"'.encode("ascii")
     else:
         shown = b"\r\n ".join(_encoded_words(name, used))
     separator = b" " if used + len(shown) + len(address) <= 75 else b"\r\n "
-    return shown + separator + b"<" + address.encode("ascii") + b">"
+    return shown + separator + b"<" + address.encode() + b">"
 
 
-_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
+_ATOM = "A-Za-z0-9.!#$%&'*+/=?^_`{|}~-"
+_ADDRESS = re.compile(rf"[{_ATOM}]{{1,64}}@[A-Za-z0-9.-]{{1,255}}")
+_LOCAL = re.compile(rf"[\u00a1-\U0010ffff{_ATOM}]{{1,64}}")
 
 
 def safe_address(address: str) -> str | None:
-    """The address as it may stand in an envelope and a header (domain in A-label form), or None."""
-    if not address.isascii():
-        local, _, domain = address.rpartition("@")
-        try:
-            address = f"{local}@{domain.encode('idna').decode('ascii')}"
-        except UnicodeError:
-            return None
-    return address if _ADDRESS.fullmatch(address) else None
+    """The address as it may stand in an envelope and a header (domain in A-label form), or None.
+
+    One with letters beyond ASCII before the @ needs a server with SMTPUTF8 (RFC 6531).
+    """
+    if address.isascii():
+        return address if _ADDRESS.fullmatch(address) else None
+    local, _, domain = address.rpartition("@")
+    try:
+        domain = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    if not _ADDRESS.fullmatch(f"x@{domain}") or not _LOCAL.fullmatch(local) or not local.isprintable():
+        return None
+    return f"{local}@{domain}" if len(local.encode()) <= 64 else None

@@ -162,7 +162,8 @@ class SmtpConnection:
         """
         pipelined = self._settings.pipelining and "PIPELINING" in self.extensions
         kind = Pipelined if pipelined else Stepwise
-        talk = kind(self._wire, self._settings.timeouts, first=self.sent == 0)
+        utf8 = "SMTPUTF8" in self.extensions
+        talk = kind(self._wire, self._settings.timeouts, first=self.sent == 0, utf8=utf8)
         async for outcome in talk.run(mails):
             self.sent += 1
             yield outcome

@@ -13,15 +13,21 @@ from .wire import SmtpError, Timeouts, Wire
 
 OPENING: tuple[tuple[Stage, int], ...] = (("mail", 2), ("rcpt", 2), ("data", 3))
 _WHOLE_WRITE = 128 * 1024
+#: RFC 6531 3.5: said by us in the server's place.
+NO_UTF8 = Rejected(Reply(553, "5.6.7 the mail server takes no addresses with letters beyond ASCII"), "rcpt")
 
 
 class _Talk:
     """What both ways of talking share: the envelope, the content and the meaning of each answer."""
 
-    def __init__(self, wire: Wire, timeouts: Timeouts, *, first: bool) -> None:
+    def __init__(self, wire: Wire, timeouts: Timeouts, *, first: bool, utf8: bool = False) -> None:
         self._wire = wire
         self._timeouts = timeouts
         self._first = first
+        self._utf8 = utf8
+
+    def _can_take(self, mail: OutgoingMail) -> bool:
+        return self._utf8 or not mail.utf8
 
     def _begin(self) -> bool:
         """Whether this is the talk's first mail: a loss before any answer is then put down to the mail."""
@@ -68,7 +74,8 @@ class _Talk:
 
 def envelope(mail: OutgoingMail) -> tuple[bytes, bytes]:
     """MAIL and RCPT without CRLF; the addresses passed `safe_address` and hold no CR, LF or `>`."""
-    return f"MAIL FROM:<{mail.sender}>".encode("ascii"), f"RCPT TO:<{mail.recipient}>".encode("ascii")
+    option = " SMTPUTF8" if mail.utf8 else ""
+    return f"MAIL FROM:<{mail.sender}>{option}".encode(), f"RCPT TO:<{mail.recipient}>".encode()
 
 
 def stuffed(content: bytes) -> bytes:
@@ -90,13 +97,18 @@ class Pipelined(_Talk):
         while mail is not None:
             following = next(mails, None)
             opening = self._opening(following) if following else b""
-            yield await self._one(mail, opening)
+            if self._can_take(mail):
+                yield await self._one(mail, opening)
+            else:
+                self._wire.write(opening)
+                yield NO_UTF8
             if self._wire.lost is not None:
                 return
             mail = following
 
-    @staticmethod
-    def _opening(mail: OutgoingMail) -> bytes:
+    def _opening(self, mail: OutgoingMail) -> bytes:
+        if not self._can_take(mail):
+            return b""
         sender, recipient = envelope(mail)
         return sender + b"\r\n" + recipient + b"\r\nDATA\r\n"
 
@@ -126,7 +138,7 @@ class Stepwise(_Talk):
 
     async def run(self, mails: Iterator[OutgoingMail]) -> AsyncIterator[Outcome]:
         for mail in mails:
-            yield await self._one(mail)
+            yield await self._one(mail) if self._can_take(mail) else NO_UTF8
             if self._wire.lost is not None:
                 return
 
