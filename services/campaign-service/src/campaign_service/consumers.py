@@ -5,6 +5,7 @@ from __future__ import annotations
 from campaign_service.campaigns.holds import consumer as tenants
 from campaign_service.deliveries import consumer as deliveries
 from campaign_service.messages import consumer as messages
+from campaign_service.netlife import texting as portals
 from campaign_service.sms import inbound as texts
 from campaign_service.sms.links import service as text_links
 
@@ -14,4 +15,5 @@ CONSUMERS = (
     *tenants.CONSUMERS,
     *texts.CONSUMERS,
     *text_links.CONSUMERS,
+    *portals.CONSUMERS,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from campaign_service.netlife import importing, repository, service
+from campaign_service.netlife import importing, repository, service, texting
 from campaign_service.netlife.client import NetlifeAPIClient
 from campaign_service.netlife.collector import collect
 from campaign_service.netlife.contacts import to_csv
@@ -71,16 +71,20 @@ async def _keep(
     wish = wanted.import_contacts if found.contacts else None
     place = await _import_file(ctx, found) if wish else None
     summary = client.get_stats_summary()
-    figures = {
+    figures: dict[str, Any] = {
         "contacts": len(found.contacts),
         "skipped": dict(found.skipped),
         "failures": found.failures,
         "import_id": place[0] if place else None,
+        "campaign_id": None,
     }
     statistics = summary | {"start_time": summary["start_time"].isoformat()}
     try:
         async with ctx.tx() as tx:
             await repository.put_parts(tx, tx.tenant, ctx.job.id, parts)
+            if place and wish and wanted.sms_campaign:
+                figures["campaign_id"] = await texting.draft(tx, ctx.runtime, plan, wanted)
+                wish.tags.append(texting.tag_of(plan["id"]))
             if place and wish:
                 await importing.enqueue(ctx, tx, place[0], place[1:], plan, wish)
             await repository.finish(tx, tx.tenant, ctx.job.id, figures | {"statistics": statistics})
@@ -89,7 +93,8 @@ async def _keep(
         if place:
             place[1].unlink(missing_ok=True)
         raise
-    return figures | {"import_id": str(place[0]) if place else None, "failures": len(found.failures)}
+    ids = {name: str(figures[name]) if figures[name] else None for name in ("import_id", "campaign_id")}
+    return figures | ids | {"failures": len(found.failures)}
 
 
 async def _import_file(ctx: JobContext, found: Collection) -> tuple[UUID, Path, int]:

@@ -11,9 +11,10 @@ from shared.database import Tx
 
 _PORTAL = "portal, access_key_path, created_at, updated_at"
 _COLLECTION = """c.id, c.portal, c.options, c.contacts, c.skipped, c.statistics, c.failures, c.import_id,
-    c.created_at, c.finished_at, coalesce(j.progress, '{}') AS progress, j.error,
+    c.campaign_id, c.created_at, c.finished_at, coalesce(j.progress, '{}') AS progress, j.error,
     CASE WHEN c.finished_at IS NOT NULL THEN 'completed' WHEN j.status = 'failed_permanent' THEN 'failed'
          ELSE coalesce(j.status, 'failed') END AS status"""
+_FOUND = ("contacts", "skipped", "statistics", "failures", "import_id", "campaign_id")
 _FROM = "netlife_collection c LEFT JOIN job j ON j.tenant_id = c.tenant_id AND j.id = c.id"
 
 
@@ -103,15 +104,27 @@ async def collections(tx: Tx, tenant_id: UUID, before: UUID | None, limit: int) 
 
 
 async def finish(tx: Tx, tenant_id: UUID, collection_id: UUID, found: dict[str, Any]) -> None:
-    """`found`: contacts, skipped, statistics, failures and import_id."""
+    """`found`: contacts, skipped, statistics, failures, import_id and campaign_id."""
     await tx.execute(
         """UPDATE netlife_collection SET contacts = $3, skipped = $4, statistics = $5, failures = $6,
-               import_id = $7, finished_at = clock_timestamp()
+               import_id = $7, campaign_id = $8, finished_at = clock_timestamp()
            WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
         collection_id,
-        *(found[name] for name in ("contacts", "skipped", "statistics", "failures", "import_id")),
+        *(found[name] for name in _FOUND),
     )
+
+
+async def campaign_to_send(tx: Tx, tenant_id: UUID, import_id: UUID) -> UUID | None:
+    """The campaign that was to be sent once the import of a collection is in."""
+    found: UUID | None = await tx.fetchval(
+        """SELECT campaign_id FROM netlife_collection
+           WHERE tenant_id = $1 AND import_id = $2 AND campaign_id IS NOT NULL
+             AND (options->'sms_campaign'->>'send')::boolean""",
+        tenant_id,
+        import_id,
+    )
+    return found
 
 
 async def put_parts(tx: Tx, tenant_id: UUID, collection_id: UUID, parts: Sequence[bytes]) -> None:

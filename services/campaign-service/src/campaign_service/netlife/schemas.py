@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from campaign_service.campaigns.schemas import Name, SmsText
 from campaign_service.contacts.types import LanguageCode, Slugs
 from campaign_service.imports.schemas import OnConflict
-from campaign_service.netlife.config import AccessKeyPath, Brand
+from campaign_service.netlife.config import SMS_DEFAULTS, AccessKeyPath, Brand
 from campaign_service.netlife.model import Audience, CollectOptions, ContactFilter
 
 PortalName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -69,8 +70,27 @@ class ImportWish(BaseModel):
     source_id: UUID | None = None
 
 
+class SmsCampaignWish(BaseModel):
+    """A campaign by SMS to those who are collected and want texts; a draft, unless `send`.
+
+    Then it starts when they have become contacts. Its `status_reason` says what keeps it from starting.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = Field(default=None, description="Absent: the portal's, and the day")
+    sms_text: SmsText = (
+        f"{SMS_DEFAULTS['message_template']} {{{{ contact.custom.gallery_url }}}} Reply STOP to end"
+    )
+    exclude_tags: Slugs = Field(default_factory=list)
+    send: bool = False
+
+
 class CollectIn(BaseModel):
-    """What to collect. `allow_partial`: take what can be read, though a job or a subject cannot."""
+    """What to collect. `allow_partial`: take what can be read, though a job or a subject cannot.
+
+    `sms_campaign` makes contacts of what is collected, with `import_contacts` or without.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,6 +104,13 @@ class CollectIn(BaseModel):
     )
     allow_partial: bool = False
     import_contacts: ImportWish | None = None
+    sms_campaign: SmsCampaignWish | None = None
+
+    @model_validator(mode="after")
+    def _campaigns_need_contacts(self) -> Self:
+        if self.sms_campaign is not None and self.import_contacts is None:
+            self.import_contacts = ImportWish()
+        return self
 
     def options(self) -> CollectOptions:
         return CollectOptions(
@@ -116,6 +143,7 @@ class CollectionOut(BaseModel):
     statistics: dict[str, Any]
     failures: list[str]
     import_id: UUID | None
+    campaign_id: UUID | None
     progress: dict[str, Any]
     error: str | None
     created_at: datetime

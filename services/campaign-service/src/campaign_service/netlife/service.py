@@ -13,6 +13,7 @@ from campaign_service.netlife.client import NetlifeAPIClient
 from campaign_service.netlife.config import ALLOWED_PORTALS, PERFORMANCE_CONFIG, Performance, brand_of
 from campaign_service.netlife.schemas import CollectAccepted, CollectIn, PortalIn, PortalOut
 from campaign_service.settings import settings_of
+from campaign_service.sms import campaigns as sms
 from campaign_service.sources.naming import require_source
 from shared.database import SimpleDatabase, Tx
 from shared.errors import ConflictError, NotFoundError, ValidationError
@@ -94,11 +95,16 @@ async def client_for(
 
 
 async def start(rt: Runtime, tx: Tx, user_id: UUID, body: CollectIn) -> CollectAccepted:
-    """Enqueue a collection. Raises PortalNotConfiguredError, JobAlreadyActive while the portal is read."""
+    """Enqueue a collection. Raises PortalNotConfiguredError, JobAlreadyActive while the portal is read, and
+    TemplateSyntaxError for a text that cannot be read.
+    """
     if await repository.portal(tx, tx.tenant, body.portal) is None:
         raise PortalNotConfiguredError("There are no credentials for this portal", field="portal")
     if wish := body.import_contacts:
         await require_source(tx, tx.tenant, wish.source_id, "import_contacts.source_id")
+    if texts := body.sms_campaign:
+        says = {"name": "", "sms_text": texts.sms_text, "template_id": None, "language": None}
+        await sms.check(tx, tx.tenant, says)
     job = await rt.jobs.enqueue(tx, JOB_TYPE, {}, tenant_id=tx.tenant, unique_key=body.portal)
     await repository.insert_collection(
         tx, tx.tenant, job.id, body.portal, body.model_dump(mode="json"), user_id
