@@ -43,6 +43,8 @@ from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
 from campaign_service.templates import routes as templates
 from campaign_service.tracking import routes as tracking
+from campaign_service.tracking.rejudging import job as rejudging_job
+from campaign_service.tracking.rejudging import routes as rejudging
 from campaign_service.validation import job as validation_job
 from campaign_service.validation import routes as validation
 from campaign_service.warmup import job as warmup_job
@@ -81,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
             preflight.router,
             recipients.router,
             exports.router,
+            rejudging.router,
             variants.router,
             stats.router,
             suppressions.router,
@@ -100,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
             *netlife_job.JOBS,
             *source_job.JOBS,
             *warmup_job.JOBS,
+            *rejudging_job.JOBS,
             *mailwizz_job.JOBS,
         ),
         schedules=(
@@ -108,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
             *validation_job.SCHEDULES,
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,
+            *rejudging_job.SCHEDULES,
             *mailwizz_job.schedules(settings),
         ),
         background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run, texter.run],

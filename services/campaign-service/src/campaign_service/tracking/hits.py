@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -16,7 +16,10 @@ Person = tuple[UUID, UUID, UUID]
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request for a pixel or a link. `visitor` stands for the IP address, unlinkable after its day."""
+    """One request for a pixel or a link. `visitor` stands for the IP address, unlinkable after its day.
+
+    `source` is `web`, `mailwizz`, or `trap` for the link that no person sees.
+    """
 
     tenant_id: UUID
     campaign_id: UUID
@@ -63,9 +66,14 @@ class Judged:
 
 
 def judge_person(
-    hits: Sequence[Hit], recorded: Sequence[Click], reached_at: datetime | None, link_count: int
+    hits: Sequence[Hit],
+    recorded: Sequence[Click],
+    reached_at: datetime | None,
+    link_count: int,
+    crowded: Set[bytes] = frozenset(),
 ) -> Judged:
-    """Judge the new hits of one person. `recorded` are their clicks on record around the times of the hits.
+    """Judge the new hits of one person. `recorded` are their clicks on record around the times of the hits,
+    `crowded` the keys of hits whose visitor came to many people's mails at once.
 
     The verdicts do not depend on the order in which hits come in.
     """
@@ -75,6 +83,7 @@ def judge_person(
         *(Click(h.link_index, h.at, h.method, "unknown", h.dedupe_key) for h in hits if h.kind == "click"),
     ]
     burst, probed = _in_bursts(clicks, link_count), _probed(clicks)
+    trapped = {hit.visitor for hit in hits if hit.source == "trap" and hit.visitor}
     verdicts = [
         (
             hit,
@@ -87,6 +96,8 @@ def judge_person(
                     reached_at=reached_at,
                     in_burst=key in burst,
                     was_probed=key in probed,
+                    met_trap=hit.source == "trap" or hit.visitor in trapped,
+                    in_crowd=key in crowded,
                 )
             ),
         )

@@ -87,7 +87,7 @@ async def _count(tx: Tx, rows: dict[Person, RecipientRow], judged: dict[Person, 
         after = await _firsts(tx, person, before, result)
         if after != before:
             firsts[person] = after
-            _count_people(deltas, person, before, after)
+            count_people(deltas, person, before, after)
     if firsts:
         await repository.set_firsts(tx, firsts)
     if links:
@@ -127,12 +127,13 @@ def _earliest(moments: Sequence[datetime | None]) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _count_people(
+def count_people(
     deltas: Deltas,
     person: Person,
     before: tuple[datetime | None, datetime | None],
     after: tuple[datetime | None, datetime | None],
 ) -> None:
+    """People count once, on the day of their first human open and click."""
     for column, old, new in zip(("unique_opens", "unique_clicks"), before, after, strict=True):
         if old is not None:
             deltas.add(person[0], person[1], old, column, -1)

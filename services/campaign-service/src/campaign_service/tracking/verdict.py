@@ -39,7 +39,9 @@ class Circumstances:
     """What is known about a hit when it is judged.
 
     `reached_at` is when the mail was delivered, or else accepted. `in_burst`: too many links of the mail were
-    requested at once. `was_probed`: the same link was asked for with HEAD at the same time.
+    requested at once. `was_probed`: the same link was asked for with HEAD at the same time. `met_trap`: the
+    visitor followed the link of this mail that no person sees. `in_crowd`: the visitor asked for the mails of
+    many people at once.
     """
 
     kind: HitKind
@@ -49,16 +51,18 @@ class Circumstances:
     reached_at: datetime | None
     in_burst: bool = False
     was_probed: bool = False
+    met_trap: bool = False
+    in_crowd: bool = False
 
 
 def judge(hit: Circumstances) -> Verdict:
     """The verdict, by the strongest sign first."""
     agent = hit.user_agent.strip()
-    if _SCANNERS.search(agent) or hit.method == "HEAD" or hit.was_probed:
+    if _SCANNERS.search(agent) or hit.method == "HEAD" or hit.was_probed or hit.met_trap:
         return "scanner"
     if hit.kind == "open" and (_PROXIES.search(agent) or agent == _APPLE_PREFETCH):
         return "proxy"
-    if _is_too_soon(hit) or hit.in_burst:
+    if _is_too_soon(hit) or hit.in_burst or hit.in_crowd:
         return "scanner"
     if agent == _APPLE_PREFETCH or not _BROWSERS.search(agent):
         return "unknown"
