@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from campaign_service.ab.significance import Figures, Verdict
-from campaign_service.campaigns.holds.repository import HELD
 from shared.database import Tx
 
 _TEST = """campaign_id, test_percent, wait_seconds, metric, automatic, tested_at, decide_at, winner, outcome,
@@ -131,11 +130,12 @@ async def set_winner(
 async def figures(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> dict[int, dict[str, int]]:
     """Variant to its figures; 0 are those who have none."""
     rows = await tx.fetch(
-        """SELECT variant, count(*) AS recipients, count(accepted_at) AS sent, count(bounced_at) AS bounced,
-                  count(first_opened_at) AS opens, count(first_clicked_at) AS clicks,
-                  count(unsubscribed_at) AS unsubscribed
-           FROM campaign_recipient
-           WHERE tenant_id = $1 AND campaign_id = $2 AND state <> 'skipped' GROUP BY variant""",
+        """SELECT variant, sum(n)::int AS recipients, sum(accepted)::int AS sent,
+                  sum(bounced)::int AS bounced, sum(opened)::int AS opens, sum(clicked)::int AS clicks,
+                  sum(unsubscribed)::int AS unsubscribed
+           FROM recipient_figure
+           WHERE tenant_id = $1 AND campaign_id = $2 AND state <> 'skipped'
+           GROUP BY variant HAVING sum(n) <> 0""",
         tenant_id,
         campaign_id,
     )
@@ -145,8 +145,8 @@ async def figures(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> dict[int, dict[
 async def held(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> int:
     """How many wait for the winner."""
     number: int = await tx.fetchval(
-        f"""SELECT count(*) FROM campaign_recipient
-            WHERE tenant_id = $1 AND campaign_id = $2 AND {HELD} AND variant = 0""",
+        """SELECT coalesce(sum(n), 0)::int FROM recipient_figure
+           WHERE tenant_id = $1 AND campaign_id = $2 AND state = 'queued' AND variant = 0""",
         tenant_id,
         campaign_id,
     )

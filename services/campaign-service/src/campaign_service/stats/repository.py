@@ -87,8 +87,8 @@ async def per_day(tx: Tx, tenant_id: UUID, first: date, last: date) -> list[dict
 async def contacts(tx: Tx, tenant_id: UUID) -> list[dict[str, Any]]:
     """Number of contacts by status, validation and language at once."""
     rows = await tx.fetch(
-        """SELECT status, validation_status, language, count(*) AS n FROM contact
-           WHERE tenant_id = $1 GROUP BY status, validation_status, language""",
+        """SELECT status, validation_status, language, sum(n)::bigint AS n FROM contact_figure
+           WHERE tenant_id = $1 GROUP BY status, validation_status, language HAVING sum(n) <> 0""",
         tenant_id,
     )
     return [dict(row) for row in rows]
@@ -99,8 +99,12 @@ async def small_counts(tx: Tx, tenant_id: UUID) -> dict[str, int]:
     row = await tx.fetchrow(
         """SELECT (SELECT count(*) FROM tag WHERE tenant_id = $1) AS tags,
                   (SELECT count(*) FROM template WHERE tenant_id = $1 AND archived_at IS NULL) AS templates,
-                  (SELECT count(*) FROM suppression WHERE tenant_id = $1
-                     AND (expires_at IS NULL OR expires_at > now())) AS suppressions""",
+                  -- Those that end today are the only ones of which a day does not tell whether they did.
+                  (SELECT coalesce(sum(n), 0)::bigint FROM suppression_figure WHERE tenant_id = $1
+                     AND (expires_on IS NULL OR expires_on > (now() AT TIME ZONE 'UTC')::date))
+                  + (SELECT count(*) FROM suppression WHERE tenant_id = $1 AND expires_at > now()
+                     AND expires_at < date_trunc('day', now(), 'UTC') + interval '1 day')
+                  AS suppressions""",
         tenant_id,
     )
     return dict(row) if row else {}
@@ -109,8 +113,8 @@ async def small_counts(tx: Tx, tenant_id: UUID) -> dict[str, int]:
 async def issue_counts(tx: Tx, tenant_id: UUID) -> list[dict[str, Any]]:
     """Rows of delivery webhooks that could not be applied, by source, kind and reason."""
     rows = await tx.fetch(
-        """SELECT source, kind, reason, count(*) AS count FROM delivery_issue WHERE tenant_id = $1
-           GROUP BY source, kind, reason ORDER BY source, kind, reason""",
+        """SELECT source, kind, reason, sum(n)::bigint AS count FROM issue_figure WHERE tenant_id = $1
+           GROUP BY source, kind, reason HAVING sum(n) <> 0 ORDER BY source, kind, reason""",
         tenant_id,
     )
     return [dict(row) for row in rows]

@@ -10,8 +10,8 @@ from shared.database import Tx
 from shared.utils import uuid7
 
 _COLUMNS = """t.id, t.tenant_id, t.slug, t.name, t.description, t.color, t.created_at, t.updated_at,
-    (SELECT count(*) FROM contact_tag ct
-     WHERE ct.tenant_id = t.tenant_id AND ct.tag_id = t.id) AS contact_count"""
+    (SELECT coalesce(sum(f.n), 0)::bigint FROM tag_figure f
+     WHERE f.tenant_id = t.tenant_id AND f.tag_id = t.id) AS contact_count"""
 
 
 async def insert(

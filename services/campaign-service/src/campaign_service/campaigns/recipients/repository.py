@@ -42,8 +42,10 @@ async def state_counts(
 ) -> tuple[dict[str, int], int]:
     """(state to number, how many were accepted since `recent_since`)."""
     rows = await tx.fetch(
-        """SELECT state, count(*) AS n, count(*) FILTER (WHERE accepted_at > $3) AS recent
-           FROM campaign_recipient WHERE tenant_id = $1 AND campaign_id = $2 GROUP BY state""",
+        """SELECT state, sum(n)::int AS n,
+                  coalesce(sum(accepted) FILTER (WHERE accepted_at > $3), 0)::int AS recent
+           FROM recipient_figure WHERE tenant_id = $1 AND campaign_id = $2
+           GROUP BY state HAVING sum(n) <> 0""",
         tenant_id,
         campaign_id,
         recent_since,
@@ -196,8 +198,10 @@ async def link_clicks(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> list[dict[s
                   coalesce(u.people, 0) AS unique_clicks
            FROM campaign_link l
            LEFT JOIN (
-             SELECT link_index, count(DISTINCT contact_id) AS people FROM message_event
-             WHERE tenant_id = $1 AND campaign_id = $2 AND type = 'clicked' AND verdict = 'human'
+             SELECT link_index, count(*) AS people
+             FROM (SELECT DISTINCT link_index, contact_id FROM message_event
+                   WHERE tenant_id = $1 AND campaign_id = $2 AND type = 'clicked' AND verdict = 'human'
+                     AND contact_id IS NOT NULL) clickers
              GROUP BY link_index) u ON u.link_index = l.link_index
            WHERE l.tenant_id = $1 AND l.campaign_id = $2 ORDER BY l.link_index""",
         tenant_id,

@@ -1,0 +1,1 @@
+"""Numbers that the database keeps as sums of changes: put together, and made anew."""
