@@ -39,6 +39,7 @@ from campaign_service.sms import worker as texter
 from campaign_service.sources import job as source_job
 from campaign_service.sources import routes as sources
 from campaign_service.stats import routes as stats
+from campaign_service.stats.rollups import worker as rollups
 from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
 from campaign_service.templates import routes as templates
@@ -115,6 +116,14 @@ def create_app(settings: Settings) -> FastAPI:
             *rejudging_job.SCHEDULES,
             *mailwizz_job.schedules(settings),
         ),
-        background=[message_worker.run, scheduler.run, holds.run, sender.run, intake.run, texter.run],
+        background=[
+            message_worker.run,
+            scheduler.run,
+            holds.run,
+            sender.run,
+            intake.run,
+            texter.run,
+            rollups.run,
+        ],
         body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
     )
