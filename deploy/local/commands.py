@@ -87,7 +87,11 @@ def demo(options: argparse.Namespace) -> int:
     with _running(options, outside.settings()) as stack:
         _tell(stack)
         player = _play(stack.public_url, stack.mailcatcher_url, stack.events, outside)
-        stack.watch(until=lambda: player.poll() is not None)
+        try:
+            stack.watch(until=lambda: player.poll() is not None)
+        finally:
+            # Whoever interrupts us may not have told it, and what it plays against is about to end.
+            player.terminate()
         return player.wait()
 
 

@@ -53,5 +53,5 @@ class Outside:
             "NETLIFE_PORTALS": json.dumps({PORTAL: f"http://127.0.0.1:{self.portal}/api/v1"}),
             "INTAKE_SMTP_PORT": str(self.intake),
             "PROVIDER_PRIVATE_HOSTS": json.dumps(["127.0.0.1"]),
-            "MAILWIZZ_POLL_SECONDS": "2",
+            "MAILWIZZ_POLL_SECONDS": "1",
         }

@@ -27,6 +27,7 @@ from deploy.local.state import (
     port_is_free,
     private_dir,
     read_json,
+    require_space,
     write_json,
 )
 from shared.config import SERVICES
@@ -98,6 +99,7 @@ class Stack:
         """Return when every service is ready. Raises LocalStackError; nothing is left running then."""
         self._claim()
         try:
+            require_space(self.state)
             end_leftovers(self.state)
             self._start_servers()
             self._start_services()
@@ -163,7 +165,9 @@ class Stack:
 
     def _ports(self) -> dict[str, int]:
         if self._port is not None and not port_is_free(self._port):
-            raise LocalStackError(f"Port {self._port} is taken by another program.")
+            raise LocalStackError(
+                f"Port {self._port} is taken by another program: choose another --port, or none."
+            )
         ports = {service.name: lease_port(service.port, self._exits) for service in SERVICES}
         return ports | ({GATEWAY: self._port} if self._port is not None else {})
 

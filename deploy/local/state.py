@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import tempfile
@@ -18,6 +19,9 @@ from typing import Any
 
 import psutil
 
+#: A new database and broker take 60 MB, and need air.
+_SPACE = 200 << 20
+
 
 class LocalStackError(Exception):
     """Something the person at the keyboard can act on; the message is the whole explanation."""
@@ -27,6 +31,16 @@ def private_dir(path: Path) -> Path:
     """Make `path` (mode 700 when it is new) and return it; an existing folder keeps its mode."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def require_space(folder: Path, needed: int = _SPACE) -> None:
+    """Raises LocalStackError where less than `needed` bytes are free: servers say that in dark words."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LocalStackError(
+            f"Only {free >> 20} MB are free at {folder}; Tidings needs {needed >> 20} MB to start. "
+            "TIDINGS_STATE names another folder for its data."
+        )
 
 
 def read_json(path: Path) -> dict[str, Any]:

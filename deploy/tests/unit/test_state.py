@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.state import ProcessRef, exclusive, read_json, write_json
+from deploy.local.state import (
+    LocalStackError,
+    ProcessRef,
+    exclusive,
+    read_json,
+    require_space,
+    write_json,
+)
 
 
 def test_state_file_is_private_and_replaced_whole(tmp_path: Path) -> None:
@@ -40,3 +47,9 @@ def test_process_is_recognised_until_it_ends() -> None:
         assert not ProcessRef(ref.pid, ref.created - 60).alive()
         ref.stop()
         assert not ref.alive()
+
+
+def test_full_disk_is_said_in_clear_words(tmp_path: Path) -> None:
+    require_space(tmp_path, 1)
+    with pytest.raises(LocalStackError, match=r"Only \d+ MB are free at .* needs 1099511627776 MB"):
+        require_space(tmp_path, 1 << 60)
