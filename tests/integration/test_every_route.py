@@ -81,6 +81,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v2/sending/{tenant_id}/domains": {"domain": "stolen.example.com"},
     "POST /api/v2/conversations/{tenant_id}": {"customer_phone": "+12025550144"},
     "POST /api/v2/conversations/{tenant_id}/{conversation_id}/messages": {"body": "stolen"},
+    "PATCH /api/v2/conversations/{tenant_id}/{conversation_id}": {"status": "closed"},
     "POST /api/v2/leads/{tenant_id}": {"customer_phone": "+12025550144"},
     "PATCH /api/v2/leads/{tenant_id}/{lead_id}": {"status": "lost"},
     "PUT /api/v2/portals/{tenant_id}/netlife/settings": credentials(make_portal(jobs=1, subjects=1)),

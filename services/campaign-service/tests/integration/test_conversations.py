@@ -150,6 +150,32 @@ async def test_an_answered_call_is_only_noted(phones: Phones) -> None:
     assert phones.twilio.texts == []
 
 
+async def test_an_answered_call_belongs_to_the_conversation_there_is(phones: Phones) -> None:
+    await hears(phones, "SMin1", "Please call me")
+    for status in ("ringing", "in-progress", "completed"):
+        await phones.webhook(call_form("CA1", status, caller=CALLER, to=NUMBER, duration=42))
+    found = await conversation(phones)
+    detail = await phones.get(f"/api/v2/conversations/{phones.kit.tenant}/{found['id']}")
+    assert [(call["status"], call["duration"]) for call in detail["calls"]] == [("completed", 42)]
+    assert await phones.get(f"/api/v2/leads/{phones.kit.tenant}") == []
+
+
+async def test_a_conversation_is_closed_until_something_is_said(phones: Phones) -> None:
+    await hears(phones, "SMin1", "Thank you, that is all")
+    found = await conversation(phones)
+    path = f"/api/v2/conversations/{phones.kit.tenant}/{found['id']}"
+    closed = await phones.kit.request("PATCH", path, json={"status": "closed"})
+    assert closed.json()["data"]["status"] == "closed"
+    assert closed.json()["data"]["last_message_at"] == found["last_message_at"]
+    assert await phones.get(f"/api/v2/conversations/{phones.kit.tenant}?status=open") == []
+    await hears(phones, "SMin2", "One more thing")
+    assert (await conversation(phones))["status"] == "open"
+    await hears(phones, "SMin3", "STOP")
+    refused = await phones.kit.request("PATCH", path, json={"status": "open"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "OPTED_OUT")
+    assert (await conversation(phones))["status"] == "opted_out"
+
+
 async def test_leads_move_on(phones: Phones) -> None:
     await phones.webhook(call_form("CA1", "no-answer", caller=CALLER, to=NUMBER))
     (lead,) = await phones.get(f"/api/v2/leads/{phones.kit.tenant}")

@@ -52,6 +52,29 @@ async def open_(tx: Tx, tenant_id: UUID, customer: str, business: str) -> dict[s
     return dict(row)
 
 
+async def find(tx: Tx, tenant_id: UUID, customer: str, business: str) -> UUID | None:
+    """The conversation of two numbers, if they have one."""
+    found: UUID | None = await tx.fetchval(
+        """SELECT id FROM conversation
+           WHERE tenant_id = $1 AND customer_phone = $2 AND business_phone = $3""",
+        tenant_id,
+        customer,
+        business,
+    )
+    return found
+
+
+async def set_status(tx: Tx, tenant_id: UUID, conversation_id: UUID, status: str) -> None:
+    """Nothing was said; somebody decided. Who opted out meanwhile stays so."""
+    await tx.execute(
+        """UPDATE conversation SET status = $3, updated_at = now()
+           WHERE tenant_id = $1 AND id = $2 AND status <> 'opted_out'""",
+        tenant_id,
+        conversation_id,
+        status,
+    )
+
+
 async def touch(tx: Tx, tenant_id: UUID, conversation_id: UUID, status: str) -> None:
     """Something was said; `status` is what the conversation is now."""
     await tx.execute(

@@ -13,6 +13,7 @@ from campaign_service.conversations.schemas import (
     ConversationDetail,
     ConversationIn,
     ConversationOut,
+    ConversationPatch,
     ConversationStatus,
     LeadIn,
     LeadPatch,
@@ -62,6 +63,15 @@ async def get_conversation(
     found = await service.get(tx, tenant_id, conversation_id)
     calls = await repository.calls(tx, tenant_id, conversation_id)
     return success_response(ConversationDetail.model_validate({**found, "calls": calls}))
+
+
+@router.patch("/{tenant_id}/{conversation_id}", responses=error_responses(400, 401, 403, 404, 409, 422))
+async def update_conversation(
+    tenant_id: TenantPath, conversation_id: UUID, body: ConversationPatch, _: OperatorUser, tx: TenantTx
+) -> ApiResponse[ConversationOut]:
+    """Close it, or open it again. 409 for who opted out: only they can change that."""
+    row = await service.set_status(tx, tenant_id, conversation_id, body.status)
+    return success_response(ConversationOut.model_validate(row))
 
 
 @router.get("/{tenant_id}/{conversation_id}/messages", responses=_READ)

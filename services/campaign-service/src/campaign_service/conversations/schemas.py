@@ -32,6 +32,14 @@ class ConversationDetail(ConversationOut):
     calls: list[Call]
 
 
+class ConversationPatch(BaseModel):
+    """Closed is what needs no answer. Whatever is said next opens it again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Literal["open", "waiting", "closed"]
+
+
 class TextIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

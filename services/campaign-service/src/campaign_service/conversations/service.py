@@ -125,10 +125,11 @@ async def _automatic(tx: Tx, rt: Runtime, account: Account, conversation: dict[s
 async def called(tx: Tx, rt: Runtime, account: Account | None, call: dict[str, Any]) -> None:
     """Note a call. One nobody answered opens a lead, and is answered by a text."""
     tenant_id = tx.tenant
-    if call["status"] != "missed":
-        await repository.put_call(tx, tenant_id, call, None)
-        return
     customer = call["customer_phone"]
+    if call["status"] != "missed":
+        there = await repository.find(tx, tenant_id, customer, call["business_phone"])
+        await repository.put_call(tx, tenant_id, call, there)
+        return
     conversation = await repository.open_(tx, tenant_id, customer, call["business_phone"])
     if not await repository.put_call(tx, tenant_id, call, conversation["id"]):
         return
@@ -148,6 +149,14 @@ async def get(tx: Tx, tenant_id: UUID, conversation_id: UUID) -> dict[str, Any]:
     if conversation is None:
         raise NotFoundError("There is no such conversation")
     return conversation
+
+
+async def set_status(tx: Tx, tenant_id: UUID, conversation_id: UUID, status: str) -> dict[str, Any]:
+    """Raises NotFoundError, OptedOutError."""
+    if (await get(tx, tenant_id, conversation_id))["status"] == "opted_out":
+        raise OptedOutError("This person does not want to be texted")
+    await repository.set_status(tx, tenant_id, conversation_id, status)
+    return await get(tx, tenant_id, conversation_id)
 
 
 async def begin(tx: Tx, rt: Runtime, tenant_id: UUID, customer: str, business: str | None) -> dict[str, Any]:
