@@ -44,6 +44,7 @@ from campaign_service.suppressions import routes as suppressions
 from campaign_service.tags import routes as tags
 from campaign_service.templates import routes as templates
 from campaign_service.tracking import routes as tracking
+from campaign_service.tracking.preferences import routes as tracking_settings
 from campaign_service.tracking.rejudging import job as rejudging_job
 from campaign_service.tracking.rejudging import routes as rejudging
 from campaign_service.validation import job as validation_job
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
             recipients.router,
             exports.router,
             rejudging.router,
+            tracking_settings.router,
             variants.router,
             stats.router,
             suppressions.router,

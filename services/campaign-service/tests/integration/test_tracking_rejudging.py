@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import email
+import email.policy
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +12,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from campaign_service.rendering import Recipient
+from campaign_service.sending.feeding import load
+from campaign_service.sending.model import CampaignKey
+from campaign_service.settings import site_of
 from campaign_service.tracking.rejudging import job as rejudging
 from campaign_service.tracking.rejudging.crowds import MANY_RECIPIENTS
 from shared.utils import uuid7
@@ -58,12 +64,16 @@ async def tokens(kit: Kit, campaign_id: UUID) -> list[str]:
     return [kit.token(campaign_id, row["contact_id"]) for row in await kit.recipients(campaign_id)]
 
 
+def wait_for_noon(kit: Kit) -> None:
+    """A visitor is somebody else after midnight."""
+    noon = kit.clock.now().replace(hour=12) + timedelta(days=1)
+    kit.clock.advance((noon - kit.clock.now()).total_seconds())
+
+
 async def people_served_by_one_scanner(kit: Kit) -> UUID:
     """A campaign of which one visitor opened and clicked everybody's mail, and another a single one."""
     campaign_id = await kit.accepted(MANY_RECIPIENTS + 1)
-    # A visitor is somebody else after midnight.
-    noon = kit.clock.now().replace(hour=12) + timedelta(days=1)
-    kit.clock.advance((noon - kit.clock.now()).total_seconds())
+    wait_for_noon(kit)
     *scanned, read = await tokens(kit, campaign_id)
     for token in scanned:
         kit.clock.advance(1)
@@ -122,6 +132,53 @@ async def test_a_verdict_of_older_rules_can_become_a_persons_again(lone_kit: Kit
     assert (await run(kit, campaign_id))["changed"] == 1
     assert await hit_figures(kit, campaign_id) == expected
     assert [row["first_clicked_at"] for row in await kit.recipients(campaign_id)] == [first]
+
+
+async def test_who_follows_the_link_that_no_person_sees_is_a_scanner_in_all_of_that_mail(
+    lone_kit: Kit,
+) -> None:
+    kit = lone_kit
+    campaign_id = await kit.accepted(2)
+    wait_for_noon(kit)
+    caught, free = await tokens(kit, campaign_id)
+    scanner, reader = "198.51.100.7", "203.0.113.9"
+    await get(kit, f"/t/c/{caught}.0", visitor=scanner)
+    kit.clock.advance(60)
+    answer = await kit.client.get(
+        f"/t/h/{caught}", headers={"User-Agent": FIREFOX, "X-Forwarded-For": scanner}
+    )
+    assert (answer.status_code, answer.content) == (204, b"")
+    await get(kit, f"/t/c/{caught}.1", visitor=reader)
+    await get(kit, f"/t/c/{free}.1", visitor=scanner)
+    assert await hit_figures(kit, campaign_id) == {"clicks_human": 3, "clicks_scanner": 1, "unique_clicks": 2}
+    assert (await run(kit, campaign_id))["changed"] == 1
+    after = await hit_figures(kit, campaign_id)
+    assert after == await recounted(kit, campaign_id)
+    assert after == {"clicks_human": 2, "clicks_scanner": 2, "unique_clicks": 2}
+
+
+async def test_a_trap_without_a_mail_of_ours_says_nothing(kit: Kit) -> None:
+    for method in ("GET", "HEAD"):
+        assert (await kit.client.request(method, "/t/h/forged")).status_code == 204
+
+
+async def test_mails_have_the_link_that_no_person_sees_when_the_tenant_wants_it(kit: Kit) -> None:
+    path = f"/api/v2/sending/{kit.tenant}/tracking"
+    assert (await kit.request("GET", path)).json()["data"] == {"link_trap": False}
+    denied = await kit.request("PUT", path, json={"link_trap": True}, headers=kit.headers("operator"))
+    assert denied.status_code == 403
+    campaign_id = await kit.started(1)
+    for wanted in (False, True):
+        answer = await kit.request("PUT", path, json={"link_trap": wanted})
+        assert answer.json()["data"] == {"link_trap": wanted}
+        mails = await load(kit.runtime, site_of(kit.runtime), CampaignKey(kit.tenant, campaign_id))
+        (row,) = await kit.recipients(campaign_id)
+        mail = email.message_from_bytes(
+            mails.mail(Recipient(row["contact_id"], row["email"])).content, policy=email.policy.default
+        )
+        html = mail.get_body(("html",))
+        assert html is not None
+        assert ("/t/h/" in html.get_content()) is wanted
 
 
 async def test_who_was_erased_is_judged_no_more(lone_kit: Kit) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import re
+from dataclasses import replace
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
@@ -54,6 +55,17 @@ def part(message: EmailMessage, kind: str) -> str:
 
 def html_of(source: str, **fields: Any) -> str:
     return part(mail(compiled(source), **fields), "html")
+
+
+def test_the_link_that_no_person_sees_is_there_only_when_wanted() -> None:
+    contents = {"en": Content("Hello", "<body><p>Hi</p></body>", None)}
+    trapped = compile_message(contents, campaign=replace(CAMPAIGN, has_link_trap=True), site=SITE)
+    html = part(mail(trapped), "html")
+    assert f'href="https://t.example.com/t/h/{TOKEN}"' in html
+    assert "display:none" in html
+    assert "/t/h/" not in part(mail(trapped), "plain")
+    assert "/t/h/" not in html_of("<body><p>Hi</p></body>")
+    assert trapped.links == []
 
 
 def test_merge_variables_reach_subject_html_and_text() -> None:

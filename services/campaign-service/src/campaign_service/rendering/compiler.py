@@ -94,10 +94,10 @@ class CompiledCampaign:
         self.campaign = campaign
         self._site = site
         table = LinkTable(links or (), frozen=links is not None)
+        tracking = Tracking(site.public_url, table, has_trap=campaign.has_link_trap)
         self.warnings: list[str] = []
         self._languages = {
-            language: self._compile(contents[language], Tracking(site.public_url, table), files)
-            for language in sorted(contents)
+            language: self._compile(contents[language], tracking, files) for language in sorted(contents)
         }
         self.links: list[str] = table.urls
         self._chosen: dict[tuple[str, str | None], _Skeleton] = {}

@@ -50,11 +50,18 @@ class Rewriting(Protocol):
 
 
 class Tracking:
-    """Puts tracked addresses below `base` (the public address) in place of links."""
+    """Puts tracked addresses below `base` (the public address) in place of links.
 
-    def __init__(self, base: str, links: LinkTable) -> None:
+    `pixel` is what is added to the HTML: the picture, and with `has_trap` the link that no person sees.
+    """
+
+    def __init__(self, base: str, links: LinkTable, *, has_trap: bool = False) -> None:
         self.links = links
-        self.pixel = (
+        trap = (
+            f'<a href="{html.escape(base)}/t/h/{TRACKING_OUTPUT}" rel="nofollow" tabindex="-1" '
+            'aria-hidden="true" style="display:none"></a>'
+        )
+        self.pixel = (trap if has_trap else "") + (
             f'<img src="{html.escape(base)}/t/o/{TRACKING_OUTPUT}" width="1" height="1" alt="" '
             'style="display:block;border:0;width:1px;height:1px">'
         )

@@ -31,7 +31,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class CampaignInfo:
-    """What every mail of a campaign has in common."""
+    """What every mail of a campaign has in common.
+
+    `has_link_trap`: each has a link that no person sees, so that who follows it is known for a scanner.
+    """
 
     tenant_id: UUID
     id: UUID
@@ -40,6 +43,7 @@ class CampaignInfo:
     from_email: str
     reply_to: str | None = None
     default_language: str = "en"
+    has_link_trap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

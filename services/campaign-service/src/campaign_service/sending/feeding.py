@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from dataclasses import replace
 from uuid import UUID
 
 from campaign_service.ab.content import compiled
@@ -15,6 +16,7 @@ from campaign_service.limits import repository as limits
 from campaign_service.limits.admission import Limiter, open_limiter
 from campaign_service.rendering import Mails, Site
 from campaign_service.settings import settings_of
+from campaign_service.tracking.preferences.repository import has_link_trap
 from campaign_service.warmup import repository as warmup
 from campaign_service.warmup.admission import Gate, open_gate
 from shared.database import Tx
@@ -182,6 +184,9 @@ async def load(runtime: Runtime, site: Site, key: CampaignKey) -> Mails:
         assert template is not None, "the campaign's foreign key keeps its template"
         contents = await load_contents(tx, key.tenant_id, template["id"], campaign["template_version"])
         links = await repository.links(tx, key)
-        info = campaign_info(runtime, campaign, template["default_language"])
+        info = replace(
+            campaign_info(runtime, campaign, template["default_language"]),
+            has_link_trap=await has_link_trap(tx, key.tenant_id),
+        )
         plain = await compiled(tx, campaign, contents, info=info, site=site, links=links)
         return await signed(tx, runtime, info.from_email, plain)

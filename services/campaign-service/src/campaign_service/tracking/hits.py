@@ -38,6 +38,11 @@ class Hit:
         """Tenant, campaign and contact: the key of a recipient."""
         return (self.tenant_id, self.campaign_id, self.contact_id)
 
+    @property
+    def is_request(self) -> bool:
+        """Made to ourselves, so it comes once; what other systems report can come again."""
+        return self.source in ("web", "trap")
+
     def with_link(self, urls: Sequence[str], url: str) -> Hit:
         """This hit as one on `url`, when it is a click and its mail has that link."""
         if self.kind != "click" or url not in urls:

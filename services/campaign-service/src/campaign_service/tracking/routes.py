@@ -33,7 +33,14 @@ def _client_ip(request: Request) -> str:
     return forwarded or (request.client.host if request.client else "")
 
 
-def _hit(request: Request, runtime: Runtime, token: str, kind: HitKind, link_index: int | None) -> Hit | None:
+def _hit(
+    request: Request,
+    runtime: Runtime,
+    token: str,
+    kind: HitKind,
+    link_index: int | None,
+    source: str = "web",
+) -> Hit | None:
     subject = site_of(runtime).tokens.read(token)
     if subject is None:
         return None
@@ -49,6 +56,7 @@ def _hit(request: Request, runtime: Runtime, token: str, kind: HitKind, link_ind
         user_agent=clean(request.headers.get("user-agent"), 500),
         visitor=visitor_of(runtime, _client_ip(request), now),
         dedupe_key=uuid7().bytes,
+        source=source,
     )
 
 
@@ -86,6 +94,25 @@ async def probed(
 ) -> Response:
     """What scanners do before they click."""
     return await _follow(token, index, request, runtime, accept_language)
+
+
+@router.get("/h/{token}", response_class=Response, status_code=204)
+async def trapped(token: str, request: Request, runtime: RuntimeDep) -> Response:
+    """The link that no person sees. Who asks for it gives itself away, and gets nothing."""
+    return await _trap(token, request, runtime)
+
+
+@router.head("/h/{token}", response_class=Response, status_code=204)
+async def trap_probed(token: str, request: Request, runtime: RuntimeDep) -> Response:
+    """The same, asked for as scanners do."""
+    return await _trap(token, request, runtime)
+
+
+async def _trap(token: str, request: Request, runtime: Runtime) -> Response:
+    hit = _hit(request, runtime, token, "click", None, "trap")
+    if hit is not None:
+        await _recorder(runtime).record(hit)
+    return Response(status_code=204, headers=_NO_STORE)
 
 
 async def _follow(

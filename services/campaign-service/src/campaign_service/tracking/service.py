@@ -49,7 +49,7 @@ async def record_hits(tx: Tx, runtime: Runtime, hits: Sequence[Hit]) -> Recorded
     links = await repository.links(tx, ((hit.tenant_id, hit.campaign_id) for hit in hits))
     present = {hit.dedupe_key: hit for hit in hits if hit.person in rows}
     # Web requests have keys of their own: only what other systems report can come twice.
-    known = await repository.known_keys(tx, [hit for hit in present.values() if hit.source != "web"])
+    known = await repository.known_keys(tx, [hit for hit in present.values() if not hit.is_request])
     fresh = [hit for key, hit in present.items() if key not in known]
     judged = await _judge(tx, fresh, rows, links)
     recorded = [pair for person in judged.values() for pair in person.verdicts]
