@@ -8,15 +8,19 @@ from uuid import UUID
 import httpx
 import pytest
 
+from campaign_service.mailwizz.client import MailWizzClient
+from campaign_service.mailwizz.polling import poll_stream
 from campaign_service.messages.references import reference
 from shared.utils import uuid7
+from tests.simulators.mailwizz import MailWizz, delivery
 
 from .campaigns_kit import Kit
 from .messages_kit import Messages
 from .test_deliveries_webhooks import csv, issues, line
 from .test_intake import DOMAIN, Postman, complaint, dsn, postman, reasons
+from .test_mailwizz_polling import UID, campaign_of, client, wizz
 
-__all__ = ["postman"]
+__all__ = ["client", "postman", "wizz"]
 
 
 class Sent:
@@ -142,3 +146,15 @@ async def test_messages_are_listed_by_what_became_of_them(kit: Kit) -> None:
     await message.webhook(line(kit, "f", envId=message.ref, feedbackType="abuse"))
     answer: httpx.Response = await kit.request("GET", f"/api/v2/messages/{kit.tenant}?state=complained")
     assert [found["id"] for found in answer.json()["data"]] == [message.id]
+
+
+async def test_what_mailwizz_tells_of_a_message_is_applied_to_it(
+    kit: Kit, wizz: MailWizz, client: MailWizzClient
+) -> None:
+    source, _ = await campaign_of(kit, 1)
+    message = await sent(kit)
+    named = {"email_message_id": f"<{message.ref}@{DOMAIN}>"}
+    wizz.add(UID, "delivery-logs", delivery("anna@example.com") | named)
+    assert await poll_stream(kit.runtime, client, source, "delivery-logs") == 1
+    assert (await message.now())["state"] == "delivered"
+    assert await issues(kit) == []

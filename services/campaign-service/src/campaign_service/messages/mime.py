@@ -7,6 +7,7 @@ from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
 
+from campaign_service.messages.references import reference
 from campaign_service.rendering.mime import File, Kind, layout
 from campaign_service.rendering.model import OutgoingMail, RenderError
 from campaign_service.rendering.quoted import encode_address, encode_block, encode_header, safe_address
@@ -19,7 +20,7 @@ def outgoing(
 
     Raises RenderError for an address that no mail can have.
     """
-    identity = f"m-{message_id.hex}@{mail_domain}"
+    identity = f"{reference(message_id)}@{mail_domain}"
     addresses = [("From", row["from_email"], row["from_name"])]
     addresses.append(("To", row["recipient_email"], row["recipient_name"]))
     if row["reply_to"]:
@@ -35,6 +36,7 @@ def _fixed(row: Mapping[str, Any], identity: str, repeats: int) -> list[str]:
     return [
         f"Date: {format_datetime(row['created_at'])}",
         f"Message-ID: <{identity}>",
+        f"X-Envid: {identity.partition('@')[0]}",
         "Auto-Submitted: auto-generated",
         *([f"X-Tidings-Repeat: {repeats}"] if repeats else []),
         "MIME-Version: 1.0",
