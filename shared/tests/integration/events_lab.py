@@ -165,6 +165,13 @@ class Lab:
         )
         await admin.close()
 
+    async def refuse_long_subjects(self) -> None:
+        """Make Postgres refuse what RabbitMQ does by itself: it takes headers up to 128 KB."""
+        if self.kind == "postgres":
+            admin = await asyncpg.connect(self.dsn)
+            await admin.execute("ALTER TABLE bus.event ADD CHECK (length(subject) < 128 * 1024)")
+            await admin.close()
+
     async def _remove_queues(self) -> None:
         connection = await aio_pika.connect(self._amqp)
         async with connection, connection.channel() as channel:

@@ -27,6 +27,7 @@ from shared.testing.plugin import OpenDatabase
 SYSTEM_TABLES = {
     "schema_migrations": "the ledger of migrations",
     "outbox": "on its way out; read by the relay alone",
+    "outbox_refused": "could not leave; read by operators alone",
     "inbox": "ids of events already handled",
     "cache_entry": "keys are built with the tenant inside",
     "rate_counter": "keys are digests",

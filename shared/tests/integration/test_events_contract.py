@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ import pytest
 
 from shared.errors import NotFoundError
 from shared.events import Consumer, MessageContext, PermanentError, new_event
+from shared.events.relay import MAX_REFUSALS
 
 from .events_lab import (
     DELAYS,
@@ -334,3 +336,41 @@ async def test_a_thousand_events_all_arrive_once(lab: Lab, tenant_a: UUID) -> No
         await lab.publish(bus, *events[n : n + 50])
     await eventually(lambda: len(seen.ids) == 1000)
     assert seen.ids == Counter(event.id for event in events)
+
+
+async def test_event_the_transport_always_refuses_is_set_aside_and_those_around_it_go_on(
+    lab: Lab, tenant_a: UUID
+) -> None:
+    await lab.refuse_long_subjects()
+    seen = Seen()
+    bus = await lab.bus(Consumer("all", [TYPE], seen))
+    events = [started(tenant_a) for _ in range(12)]
+    bad = [replace(events[at], subject="x" * 200_000) for at in (3, 4)]
+    good = {event.id for event in events} - {event.id for event in bad}
+    await lab.publish(bus, *events[:3], *bad, *events[5:])
+    await eventually(lambda: good <= set(seen.ids))
+    await eventually(lambda: outbox_is_empty(bus))
+    letters = await bus.dead_letters.list(consumer="outbox")
+    assert {(one.event.id, one.subscriber, one.attempts) for one in letters} == {
+        (event.id, "campaign-service.outbox", MAX_REFUSALS) for event in bad
+    }
+    assert all("refused an event" in one.error for one in letters)
+    assert await bus.dead_letters.list() == letters
+    assert set(seen.ids) == good
+
+
+async def test_refused_event_is_sent_when_it_is_replayed(lab: Lab, tenant_a: UUID) -> None:
+    await lab.refuse_long_subjects()
+    seen = Seen()
+    bus = await lab.bus(Consumer("all", [TYPE], seen))
+    bad = replace(started(tenant_a), subject="x" * 200_000)
+    await lab.publish(bus, bad)
+    await eventually(lambda: bus.dead_letters.list(consumer="outbox"))
+    async with lab.db.system_tx() as tx:
+        await tx.execute("UPDATE outbox_refused SET subject = 'short'")
+    assert await bus.dead_letters.replay(bad.id) == 1
+    await eventually(lambda: seen.events)
+    assert (seen.events[0].id, seen.events[0].subject) == (bad.id, "short")
+    assert await bus.dead_letters.list() == []
+    with pytest.raises(NotFoundError):
+        await bus.dead_letters.replay(bad.id, consumer="outbox")

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from shared.database import SimpleDatabase, Tx
-from shared.errors import ConfigurationError, NotFoundError
+from shared.errors import ConfigurationError
 from shared.events import catalog, repository
 from shared.events.batching import BatchDispatcher
 from shared.events.consumer import RETRY_DELAYS, Consumer, Dispatcher
+from shared.events.dead_letters import OUTBOX, DeadLetters, RefusedEvents
 from shared.events.envelope import Event, EventRefusedError, check_tenant
 from shared.events.relay import Relay
-from shared.events.transports.base import DeadLetter, Subscription, Transport
+from shared.events.transports.base import Subscription, Transport
 from shared.events.transports.postgres import PostgresTransport
 from shared.events.transports.rabbitmq import RabbitTransport
 from shared.utils.clock import Clock, SystemClock
@@ -27,37 +27,6 @@ START_WAIT_SECONDS = 3.0
 STOP_TIMEOUT_SECONDS = 20.0
 INBOX_RETENTION = timedelta(days=30)
 _HOUSEKEEPING_SECONDS = 3600.0
-
-
-class DeadLetters:
-    """The events this service's consumers gave up on."""
-
-    def __init__(self, transport: Transport, subscribers: Sequence[str]) -> None:
-        self._transport = transport
-        self._subscribers = subscribers
-
-    async def list(self, *, consumer: str | None = None, limit: int = 100) -> list[DeadLetter]:
-        """Oldest first within a consumer, up to `limit` in all. `NotFoundError` for an unknown consumer."""
-        found: list[DeadLetter] = []
-        for subscriber in self._chosen(consumer):
-            if len(found) < limit:
-                found += await self._transport.dead_letters(subscriber, limit - len(found))
-        return found
-
-    async def replay(self, event_id: UUID, *, consumer: str | None = None) -> int:
-        """Deliver a dead letter again to the consumers that gave up on it; how many. Else `NotFoundError`."""
-        replayed = [await self._transport.replay(s, event_id) for s in self._chosen(consumer)]
-        if not any(replayed):
-            raise NotFoundError("There is no dead letter of this id")
-        return sum(replayed)
-
-    def _chosen(self, consumer: str | None) -> Sequence[str]:
-        if consumer is None:
-            return self._subscribers
-        chosen = [s for s in self._subscribers if consumer in (s, s.partition(".")[2])]
-        if not chosen:
-            raise NotFoundError("There is no consumer of this name")
-        return chosen
 
 
 class EventBus:
@@ -89,20 +58,28 @@ class EventBus:
         self.transport = transport or _transport(url, service, db, namespace)
         self._relay = Relay(db, self.transport, poll=poll)
         self._runtime: Any = None
-        self.dead_letters = DeadLetters(self.transport, [])
+        self.dead_letters = self._dead_letters()
 
     def bind(self, runtime: Any, consumers: Sequence[Consumer]) -> None:
         """Give the bus its consumers and what they get as `ctx.runtime`. Call before `start`.
 
-        Raises ValueError for two consumers of one name or a type that is not in the catalog.
+        Raises ValueError for two consumers of one name, one called `outbox`, or a type that is not in the
+        catalog.
         """
         self._runtime = runtime
         self._consumers = {consumer.name: consumer for consumer in consumers}
         if len(self._consumers) != len(consumers):
             raise ValueError("two consumers of a service share a name")
+        if OUTBOX in self._consumers:
+            raise ValueError(f"{OUTBOX} stands for events that could not leave")
         for consumer in consumers:
             catalog.expand(tuple(consumer.types))
-        self.dead_letters = DeadLetters(self.transport, [self._subscriber(n) for n in self._consumers])
+        self.dead_letters = self._dead_letters()
+
+    def _dead_letters(self) -> DeadLetters:
+        subscribers = [self._subscriber(name) for name in self._consumers]
+        outbox = RefusedEvents(self._db, self._subscriber(OUTBOX), self._relay.wake)
+        return DeadLetters(self.transport, subscribers, outbox)
 
     def _subscriber(self, consumer: str) -> str:
         return f"{self._service}.{consumer}"

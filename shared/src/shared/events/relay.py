@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import Counter
+from uuid import UUID
 
 from shared.database import SimpleDatabase
 from shared.events import metrics, repository
-from shared.events.transports.base import Transport
+from shared.events.envelope import Event
+from shared.events.transports.base import EventNotTakenError, Transport
 from shared.utils.logging import logger
 
 BATCH = 200
 LANES = 2
+MAX_REFUSALS = 3
 MAX_BACK_OFF_SECONDS = 15.0
 
 
 class Relay:
     """Two lanes, each: take a batch out of the outbox, send it, commit. A crash in between sends the same
     ids again.
+
+    When the transport refuses a batch for one of its events, the next `batch` events go one by one; the one
+    that is refused `MAX_REFUSALS` times alone is set aside, to be listed and replayed as a dead letter.
 
     `poll` is in seconds and finds what other processes wrote; what this process wrote wakes the relay.
     """
@@ -33,6 +40,10 @@ class Relay:
         self._wake = asyncio.Event()
         self._stopping = False
         self._lanes: list[asyncio.Task[None]] = []
+        self._singly = 0
+        self._refusals: Counter[UUID] = Counter()
+        # One at a time in both lanes together: a refusal may close the connection under the other's event.
+        self._alone = asyncio.Lock()
 
     def start(self) -> None:
         self._lanes = [asyncio.create_task(self._run(), name=f"outbox relay {n}") for n in range(LANES)]
@@ -51,12 +62,53 @@ class Relay:
 
     async def move_batch(self) -> int:
         """Move up to one batch; how many events moved."""
-        async with self._db.system_tx() as tx:
-            events = await repository.claim_outbox(tx, self._batch)
-            if events:
-                await self._transport.send(events, tx)
+        if self._singly:
+            async with self._alone:
+                return await self._move_one()
+        try:
+            return len(await self._move(self._batch))
+        except EventNotTakenError:
+            self._singly = self._batch
+            raise
+
+    async def _move(self, limit: int) -> list[Event]:
+        events: list[Event] = []
+        try:
+            async with self._db.system_tx() as tx:
+                events = await repository.claim_outbox(tx, limit)
+                if events:
+                    await self._transport.send(events, tx)
+        except EventNotTakenError as error:
+            if limit == 1:
+                await self._refused(events[0], error)
+            raise
         metrics.relayed.inc(len(events))
-        return len(events)
+        return events
+
+    async def _move_one(self) -> int:
+        moved = await self._move(1)
+        self._singly = max(0, self._singly - 1) if moved else 0
+        if not self._singly:
+            self._refusals.clear()
+        return len(moved)
+
+    async def _refused(self, event: Event, error: EventNotTakenError) -> None:
+        """Count a refusal; the last one allowed sets the event aside."""
+        self._refusals[event.id] += 1
+        tries = self._refusals[event.id]
+        if tries < MAX_REFUSALS:
+            return
+        async with self._db.system_tx() as tx:
+            is_aside = await repository.set_aside(tx, event.id, tries, str(error))
+        del self._refusals[event.id]
+        if is_aside:
+            metrics.refused.inc()
+            logger.error(
+                "an event was refused again and again and is set aside",
+                event_id=str(event.id),
+                event_type=event.type,
+                error=error,
+            )
 
     async def _run(self) -> None:
         failures = 0
@@ -68,7 +120,7 @@ class Relay:
             try:
                 moved = await self.move_batch()
                 failures = 0
-                wait = 0.0 if moved == self._batch else self._poll
+                wait = 0.0 if moved == self._batch or self._singly else self._poll
             except Exception as error:  # noqa: BLE001  # the relay must outlive every fault of broker and database
                 failures += 1
                 wait = back_off(failures)

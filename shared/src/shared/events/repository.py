@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import Record
+
 from shared.database.tx import Tx
 from shared.events.envelope import Event, from_row
 
@@ -25,6 +27,19 @@ _CLAIM = """
 DELETE FROM outbox
 WHERE id = ANY (ARRAY(SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
 RETURNING id, tenant_id, type, source, subject, occurred_at, data::text AS data, traceparent, correlation_id
+"""
+
+_ENVELOPE = "id, tenant_id, type, source, subject, occurred_at, data, traceparent, correlation_id"
+
+_SET_ASIDE = f"""
+WITH gone AS (DELETE FROM outbox WHERE id = $1 RETURNING {_ENVELOPE})
+INSERT INTO outbox_refused ({_ENVELOPE}, tries, error) SELECT {_ENVELOPE}, $2, $3 FROM gone
+ON CONFLICT (id) DO NOTHING
+"""
+
+_TAKE_BACK = f"""
+WITH gone AS (DELETE FROM outbox_refused WHERE id = $1 RETURNING {_ENVELOPE})
+INSERT INTO outbox ({_ENVELOPE}) SELECT {_ENVELOPE} FROM gone ON CONFLICT (id) DO NOTHING
 """
 
 
@@ -60,6 +75,25 @@ async def claim_outbox(tx: Tx, limit: int) -> list[Event]:
     """Take up to `limit` events out of the outbox; they come back if the transaction is rolled back."""
     await trust_indexes(tx)
     return [from_row(row) for row in await tx.fetch(_CLAIM, limit)]
+
+
+async def set_aside(tx: Tx, event_id: UUID, tries: int, error: str) -> bool:
+    """Move an event out of the outbox to the refused ones; False when it is not there any more."""
+    return await tx.affected(_SET_ASIDE, event_id, tries, error) == 1
+
+
+async def take_back(tx: Tx, event_id: UUID) -> bool:
+    """Move a refused event back to the outbox; False when there is none of this id."""
+    return await tx.affected(_TAKE_BACK, event_id) == 1
+
+
+async def refused(tx: Tx, limit: int) -> list[Record]:
+    """Up to `limit` refused events, oldest refusal first."""
+    return await tx.fetch(
+        "SELECT id, tenant_id, type, source, subject, occurred_at, data::text AS data, traceparent,"
+        " correlation_id, tries, error, refused_at FROM outbox_refused ORDER BY refused_at, id LIMIT $1",
+        limit,
+    )
 
 
 async def outbox_backlog(tx: Tx) -> tuple[int, datetime | None]:

@@ -19,6 +19,10 @@ class TransportError(Exception):
     """The transport cannot take or deliver events now; the same call may succeed later."""
 
 
+class EventNotTakenError(TransportError):
+    """The transport refuses one of the events for itself, such as one that is too large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """What one consumer wants. `subscriber` is `<service>.<consumer>`; it lasts when the process is away.
@@ -100,7 +104,8 @@ class Transport(Protocol):
         """Close everything. Deliveries that are not finished come again."""
 
     async def send(self, events: Sequence[Event], tx: Tx) -> None:
-        """Return when every event is safe on the other side. Raises `TransportError`.
+        """Return when every event is safe on the other side. Raises `TransportError`, and
+        `EventNotTakenError` when it is the fault of one of the events.
 
         `tx` is the transaction that took them out of the outbox; a transport in this database writes in it.
         """

@@ -15,7 +15,13 @@ import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq import Channel as RawChannel
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import AMQPError, ChannelNotFoundEntity, PublishError
+from aiormq.exceptions import (
+    AMQPError,
+    ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
+    ConnectionFrameError,
+    PublishError,
+)
 from pamqp import commands as spec
 
 from shared.database.tx import Tx
@@ -26,6 +32,7 @@ from shared.events.transports.base import (
     DeadLetter,
     Delivery,
     Done,
+    EventNotTakenError,
     GiveUp,
     Handle,
     Outcome,
@@ -41,6 +48,8 @@ CONFIRM_TIMEOUT_SECONDS = 30.0
 _REPLAY_SCAN = 10_000
 _ATTEMPT, _ERROR, _DEAD_AT = "x-tidings-attempt", "x-tidings-error", "x-tidings-dead-at"
 _BROKEN = (AMQPError, OSError, TimeoutError, RuntimeError)
+# A body over the broker's limit, headers over a frame's, a type or header that AMQP cannot write.
+_REFUSALS = (ChannelPreconditionFailed, ConnectionFrameError, ValueError)
 
 
 @dataclass(slots=True, eq=False)
@@ -116,12 +125,12 @@ class RabbitTransport:
         await self._publish_link.connection(timeout=1)
         assert self._raw_publisher is not None
         channel = self._raw_publisher
+        if channel.is_closed:
+            raise TransportError("the link to RabbitMQ is being made anew")
         results = await asyncio.gather(
             *(self._send_one(channel, event) for event in events), return_exceptions=True
         )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise TransportError(f"RabbitMQ did not confirm: {result!r}") from result
+        _raise_first([result for result in results if result is not None])
         self._last_confirm_at = time.monotonic()
 
     async def _send_one(self, channel: RawChannel, event: Event) -> None:
@@ -311,6 +320,15 @@ class RabbitTransport:
         except ChannelNotFoundEntity:
             return False
         return False
+
+
+def _raise_first(faults: Sequence[BaseException]) -> None:
+    """Raise the fault of an event before those that only followed from it, such as a closed channel."""
+    for fault in faults:
+        if isinstance(fault, _REFUSALS):
+            raise EventNotTakenError(f"RabbitMQ refused an event: {fault}") from fault
+    for fault in faults:
+        raise TransportError(f"RabbitMQ did not confirm: {fault!r}") from fault
 
 
 async def _raw(channel: AbstractChannel) -> RawChannel:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
 from asyncpg import Record
 
 from shared.database.tx import Tx
 from shared.events.envelope import Event
 from shared.events.repository import columns, trust_indexes
+from shared.events.transports.base import EventNotTakenError
+
+# What is wrong with a row, not with the server.
+_REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 _EVENT = "e.id, e.tenant_id, e.type, e.source, e.subject, e.occurred_at, e.traceparent, e.correlation_id"
 
@@ -73,8 +78,14 @@ async def subscribe(tx: Tx, subscriber: str, types: Sequence[str]) -> None:
 
 
 async def publish(tx: Tx, events: Sequence[Event]) -> None:
-    """Store events that have subscribers, with one delivery for each of them."""
-    await tx.execute(_PUBLISH, *columns(events))
+    """Store events that have subscribers, with one delivery for each of them.
+
+    Raises `EventNotTakenError` when the tables refuse one of them; the transaction is then broken.
+    """
+    try:
+        await tx.execute(_PUBLISH, *columns(events))
+    except _REFUSALS as error:
+        raise EventNotTakenError(f"Postgres refused an event: {error}") from error
 
 
 async def claim(tx: Tx, room: dict[str, int], lease_seconds: float) -> list[Record]:
