@@ -94,21 +94,18 @@ def _progress(story: Story) -> dict[str, Any]:
 def _check_mailboxes(story: Story, last_before: int) -> None:
     """One mail each, nobody left out, nobody twice, nobody else; language by language."""
     audience = {person.email: person for person in story.audience}
-    story.received = [
-        mail
-        for summary in story.mails.after(last_before)
-        if (mail := Envelope.of(summary)).recipient in audience
-    ]
+    story.received = story.mails_of(story.campaign_id, last_before)
     times = Counter(mail.recipient for mail in story.received)
     subjects = sum(
-        mail.subject
-        == content.subject_for(audience[mail.recipient].language, audience[mail.recipient].first_name)
+        mail.subject == content.subject_for(person.language, person.first_name)
         for mail in story.received
+        if (person := audience.get(mail.recipient))
     )
     story.report.table(
         "Mailboxes",
         [
-            ("people with a mail", len(audience), len(times)),
+            ("people with a mail", len(audience), len(times.keys() & audience.keys())),
+            ("people who were not meant", 0, len(times.keys() - audience.keys())),
             ("people with two", 0, sum(number > 1 for number in times.values())),
             ("different Message-IDs", len(audience), len({mail.reference for mail in story.received})),
             ("right name and language", len(audience), subjects),

@@ -17,7 +17,10 @@ _UNSUBSCRIBE = re.compile(r"<(https?://[^>]+)>")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the receiving server noted. `sender` is the bounce address, `reference` our name for the mail."""
+    """What the receiving server noted.
+
+    `sender` is the bounce address, `reference` our name for the mail, `job` the campaign.
+    """
 
     number: int
     sender: str
@@ -25,6 +28,7 @@ class Envelope:
     reference: str
     subject: str
     received_at: datetime
+    job: str = ""
 
     @classmethod
     def of(cls, summary: dict[str, Any]) -> Envelope:
@@ -36,6 +40,7 @@ class Envelope:
             reference=summary["message_id"].strip("<>").partition("@")[0],
             subject=summary["subject"],
             received_at=datetime.fromisoformat(summary["received_at"]).astimezone(UTC),
+            job=summary["job"],
         )
 
 

@@ -46,6 +46,7 @@ class Trial:
     people who clicked.
     """
 
+    campaign_id: str
     path: str
     first_mail: int
     audience: frozenset[str]
@@ -105,6 +106,11 @@ class Story:
 
     def campaign_path(self, action: str = "") -> str:
         return f"/api/v2/campaigns/{self.tenant}/{self.campaign_id}{action}"
+
+    def mails_of(self, campaign_id: str, after: int) -> list[Envelope]:
+        """A campaign's mails among those that came after a number: others may come from earlier demos."""
+        found = (Envelope.of(summary) for summary in self.mails.after(after))
+        return [mail for mail in found if mail.job == campaign_id]
 
     def open_mail(self, envelope: Envelope) -> Mail:
         """Fetch a received mail and read it."""

@@ -26,11 +26,12 @@ def try_subjects(story: Story) -> None:
     """Send both to half of the audience, and let people and machines react. The winner is told later."""
     story.report.step("Two subjects are tried on half of an audience")
     audience = frozenset(person.email for person in story.file.audience(*_TAGS))
-    path = _create(story)
+    campaign = _create(story)
+    path = f"/api/v2/campaigns/{story.tenant}/{campaign}"
     first_mail = story.mails.newest_id()
     story.office.post(f"{path}/send")
     waiting = _wait_for_test(story, path)
-    mails = [mail for mail in _mails(story, first_mail) if mail.recipient in audience]
+    mails = story.mails_of(campaign, first_mail)
     one, two = ([mail for mail in mails if _number_of(mail) == number] for number in (1, 2))
     groups = (one, two)
     story.report.table(
@@ -46,7 +47,7 @@ def try_subjects(story: Story) -> None:
     )
     span = datetime.fromisoformat(waiting["decide_at"]) - datetime.fromisoformat(waiting["tested_at"])
     story.report.check("seconds from test to decision", _WAIT_SECONDS, round(span.total_seconds()))
-    trial = Trial(path, first_mail, audience, groups, _react(story, groups))
+    trial = Trial(campaign, path, first_mail, audience, groups, _react(story, groups))
     if _are_counted(story, trial):
         story.trial = trial
     else:
@@ -69,7 +70,7 @@ def _create(story: Story) -> str:
     story.office.post(f"{path}/variants", rules)
     for number, subject in enumerate(_SUBJECTS, start=1):
         story.report.say(f"{number}: {subject}")
-    return path
+    return str(made["id"])
 
 
 def _wait_for_test(story: Story, path: str) -> dict[str, Any]:
@@ -81,10 +82,6 @@ def _wait_for_test(story: Story, path: str) -> dict[str, Any]:
         seconds=60,
     )
     return waiting
-
-
-def _mails(story: Story, after: int) -> list[Envelope]:
-    return [Envelope.of(summary) for summary in story.mails.after(after)]
 
 
 def _number_of(mail: Envelope) -> int:
@@ -139,11 +136,7 @@ def tell_winner(story: Story) -> None:
         seconds=60,
     )
     mails = wait_for(
-        lambda: [
-            mail
-            for mail in _mails(story, trial.first_mail)
-            if _number_of(mail) and mail.recipient in trial.audience
-        ],
+        lambda: story.mails_of(trial.campaign_id, trial.first_mail),
         lambda seen: len(seen) >= len(trial.audience),
         what="the mails of the others",
         seconds=60,

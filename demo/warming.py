@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from demo.client import wait_for
-from demo.mail import Envelope
 from demo.story import Story, WarmDay
 
 _TAGS = ({"newsletter"}, {"london"}, {"competitor", "do-not-mail"})
@@ -29,7 +28,8 @@ def warm_up(story: Story) -> None:
         }
     ]
     story.office.send("PUT", f"/api/v2/sending/{story.tenant}/warmup", json={"plans": plans})
-    path = _create(story)
+    campaign_id = _create(story)
+    path = f"/api/v2/campaigns/{story.tenant}/{campaign_id}"
     first_mail = story.mails.newest_id()
     story.office.post(f"{path}/send")
     campaign = wait_for(
@@ -39,9 +39,20 @@ def warm_up(story: Story) -> None:
         seconds=60,
     )
     story.report.say(campaign["status_reason"])
-    mails = _received(story, first_mail, audience, cap)
+    mails = wait_for(
+        lambda: story.mails_of(campaign_id, first_mail),
+        lambda mails: len(mails) >= cap,
+        what="the last of the day's mails",
+        seconds=30,
+    )
     story.warm_day = WarmDay(path, mails)
-    plan, progress = plan_of(story), story.office.get(f"{path}/progress")
+    progress = wait_for(
+        lambda: story.office.get(f"{path}/progress"),
+        lambda seen: seen["states"].get("accepted") == cap,
+        what="the record of the day's mails",
+        seconds=30,
+    )
+    plan = plan_of(story)
     story.report.table(
         "Today",
         [
@@ -53,6 +64,8 @@ def warm_up(story: Story) -> None:
             ("status of the campaign", "sending", campaign["status"]),
         ],
     )
+    story.office.post(f"{path}/cancel")
+    story.report.say("Left alone it would go on tomorrow; here it is cancelled.")
 
 
 def zone_at_noon(moment: datetime) -> str:
@@ -73,17 +86,7 @@ def _create(story: Story) -> str:
             "from_email": f"hello@{_DOMAIN}",
         },
     )
-    return f"/api/v2/campaigns/{story.tenant}/{made['id']}"
-
-
-def _received(story: Story, after: int, audience: set[str], cap: int) -> list[Envelope]:
-    """The day's mails; the last of them may still be on their way."""
-
-    def look() -> list[Envelope]:
-        mails = (Envelope.of(summary) for summary in story.mails.after(after))
-        return [mail for mail in mails if mail.recipient in audience]
-
-    return wait_for(look, lambda mails: len(mails) >= cap, what="the day's mails", seconds=30)
+    return str(made["id"])
 
 
 def plan_of(story: Story) -> dict[str, Any]:

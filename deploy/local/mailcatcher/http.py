@@ -111,6 +111,7 @@ def _summary(store: MailStore, entry: Entry) -> dict[str, object]:
         "to": list(entry.recipients),
         "subject": str(headers.get("Subject", "")),
         "message_id": str(headers.get("Message-ID", "")),
+        "job": str(headers.get("X-Job", "")),
         "received_at": datetime.fromtimestamp(entry.received_at, UTC).isoformat(),
         "size": entry.size,
     }

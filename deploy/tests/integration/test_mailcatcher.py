@@ -14,7 +14,7 @@ import pytest
 
 from deploy.local.state import answers, free_port, wait_until
 
-MAIL = "Subject: Grüße\r\nMessage-ID: <1@example.com>\r\n\r\n.a line with a dot\r\nlast"
+MAIL = "Subject: Grüße\r\nMessage-ID: <1@example.com>\r\nX-Job: spring\r\n\r\n.a line with a dot\r\nlast"
 
 
 @dataclass
@@ -50,7 +50,7 @@ def test_mail_arrives_byte_for_byte_and_is_listed(catcher: Catcher) -> None:
     assert listed["count"] == 1
     [mail] = listed["messages"]
     assert (mail["from"], mail["to"]) == ("news@example.com", ["Ann@example.org", "bob@example.org"])
-    assert mail["message_id"] == "<1@example.com>"
+    assert (mail["message_id"], mail["job"]) == ("<1@example.com>", "spring")
     assert catcher.get(f"/messages/{mail['id']}") == MAIL.encode() + b"\r\n"
     assert catcher.json("/count?to=nobody@example.org") == {"count": 0}
 
