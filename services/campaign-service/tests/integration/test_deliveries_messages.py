@@ -53,7 +53,8 @@ async def sent(kit: Kit) -> Sent:
 async def test_a_delivery_is_seen_on_the_message_and_told_once(kit: Kit, named_by: str) -> None:
     message = await sent(kit)
     name = f"{message.ref.upper()}@bounce.example.com" if named_by == "orig" else message.ref
-    delivered = line(kit, "d", dsnStatus="2.1.5 (ok)", dsnDiag="smtp;250 2.1.5 taken", **{named_by: name})
+    said = {"dsnStatus": "2.1.5 (ok)", "dsnDiag": "smtp;250 2.1.5 taken", named_by: name}
+    delivered = line(kit, "d", 1, **said)
     for _ in range(2):
         seen = await message.webhook(delivered)
     assert (seen["state"], seen["last_code"], seen["last_detail"]) == (
