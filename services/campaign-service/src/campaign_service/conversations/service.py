@@ -12,6 +12,7 @@ from campaign_service.sms import accounts, keywords, segments
 from campaign_service.sms import repository as sms
 from campaign_service.sms import service as sms_service
 from campaign_service.sms.accounts import Account
+from campaign_service.sms.numbers import repository as numbers
 from campaign_service.suppressions import repository as suppressions
 from campaign_service.suppressions.repository import NewSuppression
 from shared.database import Tx
@@ -162,10 +163,11 @@ async def set_status(tx: Tx, tenant_id: UUID, conversation_id: UUID, status: str
 async def begin(tx: Tx, rt: Runtime, tenant_id: UUID, customer: str, business: str | None) -> dict[str, Any]:
     """The conversation with a number. Raises SmsNotConfiguredError; ValidationError for another's number."""
     account = await accounts.require(tx, rt, tenant_id)
-    numbers = [row["number"] for row in await sms.numbers(tx, tenant_id) if row["is_active"]]
-    if business is not None and business not in numbers:
+    found = await numbers.every(tx, tenant_id, rt.clock.now().date())
+    ours = [row["number"] for row in found if row["is_active"]]
+    if business is not None and business not in ours:
         raise ValidationError("This is none of your numbers", field="business_phone")
-    sender = business or next(iter(numbers), account.senders[0])
+    sender = business or next(iter(ours), account.senders[0])
     opened = await repository.open_(tx, tenant_id, customer, sender)
     return await get(tx, tenant_id, opened["id"])
 

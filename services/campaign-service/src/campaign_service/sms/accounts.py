@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from campaign_service.settings import settings_of
 from campaign_service.sms import phones, quiet, repository
+from campaign_service.sms.numbers import repository as numbers
 from campaign_service.sms.twilio import Access
 from shared.database import Tx
 from shared.errors import ConflictError
@@ -71,8 +72,9 @@ async def find(tx: Tx, rt: Runtime, tenant_id: UUID) -> Account | None:
     row = await repository.account(tx, tenant_id)
     if row is None:
         return None
-    numbers = [n["number"] for n in await repository.numbers(tx, tenant_id) if n["is_active"]]
-    senders = [row["messaging_service_sid"]] if row["messaging_service_sid"] else numbers
+    found = await numbers.every(tx, tenant_id, rt.clock.now().date())
+    active = [number["number"] for number in found if number["is_active"]]
+    senders = [row["messaging_service_sid"]] if row["messaging_service_sid"] else active
     senders = senders or ([row["sender_id"]] if row["sender_id"] else [])
     return _opened(rt, tenant_id, row, tuple(senders)) if senders else None
 

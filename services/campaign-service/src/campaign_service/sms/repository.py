@@ -49,31 +49,6 @@ async def put_account(tx: Tx, tenant_id: UUID, values: Mapping[str, Any]) -> Non
     )
 
 
-async def numbers(tx: Tx, tenant_id: UUID) -> list[dict[str, Any]]:
-    rows = await tx.fetch(
-        """SELECT id, tenant_id, number, label, provider, capabilities, is_active, created_at, updated_at
-           FROM phone_number WHERE tenant_id = $1 ORDER BY number""",
-        tenant_id,
-    )
-    return [dict(row) for row in rows]
-
-
-async def put_numbers(tx: Tx, tenant_id: UUID, rows: Sequence[tuple[UUID, str, str | None, bool]]) -> None:
-    """These and no others: (id when new, number, label, whether it is used)."""
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
-    await tx.execute(
-        "DELETE FROM phone_number WHERE tenant_id = $1 AND number <> ALL($2::text[])", tenant_id, columns[1]
-    )
-    await tx.execute(
-        """INSERT INTO phone_number (tenant_id, id, number, label, is_active)
-           SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::boolean[])
-           ON CONFLICT (tenant_id, number) DO UPDATE
-           SET label = excluded.label, is_active = excluded.is_active, updated_at = now()""",
-        tenant_id,
-        *columns,
-    )
-
-
 async def last_sender(tx: Tx, tenant_id: UUID, to: str, senders: Sequence[str]) -> str | None:
     """Which of `senders` this person was last in touch with."""
     found: str | None = await tx.fetchval(
@@ -116,26 +91,6 @@ async def sending_campaigns(tx: Tx) -> list[tuple[UUID, UUID]]:
         "SELECT tenant_id, id FROM campaign WHERE status = 'sending' AND channel = 'sms' ORDER BY random()"
     )
     return [(row["tenant_id"], row["id"]) for row in rows]
-
-
-async def take_slot(tx: Tx, tenant_id: UUID, senders: Sequence[str], rate: float) -> str | None:
-    """The sender that has rested longest, now busy for 1/`rate` seconds; None while all of them are."""
-    taken: str | None = await tx.fetchval(
-        """WITH free AS (
-             SELECT g.sender FROM unnest($2::text[]) AS g (sender)
-             LEFT JOIN sms_sender s ON s.tenant_id = $1 AND s.sender = g.sender
-             WHERE s.next_free_at IS NULL OR s.next_free_at <= clock_timestamp()
-             ORDER BY s.next_free_at NULLS FIRST, g.sender LIMIT 1)
-           INSERT INTO sms_sender AS s (tenant_id, sender, next_free_at)
-           SELECT $1, sender, clock_timestamp() + make_interval(secs => $3) FROM free
-           ON CONFLICT (tenant_id, sender) DO UPDATE SET next_free_at = excluded.next_free_at
-           WHERE s.next_free_at <= clock_timestamp()
-           RETURNING sender""",
-        tenant_id,
-        list(senders),
-        1 / rate,
-    )
-    return taken
 
 
 async def claim_queued(tx: Tx, tenant_id: UUID, token: UUID, lease: float) -> Attempt | None:

@@ -13,9 +13,11 @@ router = APIRouter(prefix="/api/v2/sending", tags=["sending"])
 
 
 @router.get("/{tenant_id}/sms", responses=error_responses(401, 403, 404))
-async def get_sms_settings(tenant_id: TenantPath, _: AdminUser, tx: TenantTx) -> ApiResponse[SmsSettingsOut]:
+async def get_sms_settings(
+    tenant_id: TenantPath, _: AdminUser, tx: TenantTx, rt: RuntimeDep
+) -> ApiResponse[SmsSettingsOut]:
     """The account texts are sent with; its token is never shown."""
-    return success_response(await service.get_settings(tx, tenant_id))
+    return success_response(await service.get_settings(tx, rt, tenant_id))
 
 
 @router.put("/{tenant_id}/sms", responses=error_responses(400, 401, 403, 404, 422))

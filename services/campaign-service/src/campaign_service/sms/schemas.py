@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import (
@@ -50,12 +50,50 @@ TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_zone
 CallbackUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_url)]
 
 
+class WarmStart(BaseModel):
+    """A number that is new sends so many texts of campaigns on its first day of sending, and on each that
+    follows `growth` times as many. Answers and single texts are not counted.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    first_day: Annotated[int, Field(ge=1, le=1_000_000)] = 200
+    growth: Annotated[float, Field(ge=1, le=10)] = 2.0
+
+
 class NumberIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     number: E164
     label: Name | None = None
     is_active: bool = True
+    warm_start: WarmStart | None = None
+
+    def row(self, new_id: UUID) -> tuple[UUID, str, str | None, bool, int | None, float]:
+        """As it is stored."""
+        warm = self.warm_start
+        return (
+            new_id,
+            self.number,
+            self.label,
+            self.is_active,
+            warm.first_day if warm else None,
+            warm.growth if warm else WarmStart().growth,
+        )
+
+
+class NumberOut(PhoneNumber):
+    """`sent_today` are texts of campaigns; `most_today` is how many there may be, None for any number."""
+
+    warm_start: WarmStart | None
+    sent_today: int
+    most_today: int | None
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> NumberOut:
+        first, growth = row["warm_first"], row["warm_growth"]
+        warm = WarmStart(first_day=first, growth=growth) if first else None
+        return cls.model_validate({**row, "warm_start": warm})
 
 
 class QuietHoursIn(BaseModel):
@@ -133,6 +171,6 @@ class SmsSettingsOut(_Common):
 
     tenant_id: UUID
     has_auth_token: bool = True
-    numbers: list[PhoneNumber]
+    numbers: list[NumberOut]
     quiet_hours: QuietHoursOut | None
     updated_at: datetime

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from campaign_service.sms import accounts, repository, segments
 from campaign_service.sms.accounts import Account
-from campaign_service.sms.schemas import Prices, QuietHoursOut, SmsSettingsIn, SmsSettingsOut
+from campaign_service.sms.numbers import repository as numbers
+from campaign_service.sms.schemas import NumberOut, Prices, QuietHoursOut, SmsSettingsIn, SmsSettingsOut
 from campaign_service.suppressions import repository as suppressions
 from shared.database import Tx
 from shared.errors import NotFoundError, ValidationError
-from shared.models.business import PhoneNumber
 from shared.utils import uuid7
 from shared.web import Runtime
 
@@ -37,17 +37,17 @@ def wake_of(rt: Runtime) -> asyncio.Event:
     return wake
 
 
-async def get_settings(tx: Tx, tenant_id: UUID) -> SmsSettingsOut:
+async def get_settings(tx: Tx, rt: Runtime, tenant_id: UUID) -> SmsSettingsOut:
     row = await repository.account(tx, tenant_id)
     if row is None:
         raise NotFoundError("SMS is not set up")
-    numbers = await repository.numbers(tx, tenant_id)
+    found = await numbers.every(tx, tenant_id, rt.clock.now().date())
     hours = QuietHoursOut(start=row["quiet_from"], end=row["quiet_until"]) if row["quiet_from"] else None
     return SmsSettingsOut(
         **{name: row[name] for name in _PLAIN},
         tenant_id=tenant_id,
         prices=Prices(currency=row["currency"], default=row["default_price"], by_country=row["prices"]),
-        numbers=[PhoneNumber.model_validate(number) for number in numbers],
+        numbers=[NumberOut.of(number) for number in found],
         quiet_hours=hours,
         updated_at=row["updated_at"],
     )
@@ -76,10 +76,8 @@ async def put_settings(
     }
     await repository.put_account(tx, tenant_id, values)
     named = {number.number: number for number in body.numbers}
-    await repository.put_numbers(
-        tx, tenant_id, [(uuid7(), n.number, n.label, n.is_active) for n in named.values()]
-    )
-    return await get_settings(tx, tenant_id)
+    await numbers.put(tx, tenant_id, [number.row(uuid7()) for number in named.values()])
+    return await get_settings(tx, rt, tenant_id)
 
 
 async def enqueue(

@@ -14,12 +14,14 @@ from uuid import UUID
 
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns import service as campaign_service
+from campaign_service.campaigns.holds import repository as holds
 from campaign_service.rendering.model import RenderError
 from campaign_service.settings import settings_of
 from campaign_service.sms import accounts, content, outcomes, recipients, repository, results, segments
 from campaign_service.sms.accounts import Account
 from campaign_service.sms.content import Texts
 from campaign_service.sms.links import service as links
+from campaign_service.sms.numbers import repository as numbers
 from campaign_service.sms.outcomes import Meaning
 from campaign_service.sms.recipients.repository import is_open
 from campaign_service.sms.repository import Attempt
@@ -85,6 +87,8 @@ class Lane:
         self._texts: OrderedDict[UUID, Texts] = OrderedDict()
         # Until when a campaign whose links cannot be had is left alone.
         self._no_links: dict[UUID, float] = {}
+        # Campaigns that were found to wait for another day.
+        self._resting: set[UUID] = set()
         # An attempt must have ended before its lease does.
         self._lease = settings_of(rt).sms_timeout_seconds * 2 + 30
         self.is_busy = False
@@ -129,16 +133,35 @@ class Lane:
                 return True
             before = await tx.savepoint()
             attempt = await repository.claim_queued(tx, tenant_id, uuid7(), self._lease)
-            if attempt is None or await self._slot(tx, account, tenant_id, (attempt.sender,)) is None:
+            if attempt is None or not await self._slot(tx, account, attempt.sender):
                 await before.rollback()
                 return False
         await self._attempt(account.access, attempt)
         return True
 
-    async def _slot(self, tx: Tx, account: Account, tenant_id: UUID, senders: tuple[str, ...]) -> str | None:
-        sender = await repository.take_slot(tx, tenant_id, senders, account.rate)
-        self.is_busy = self.is_busy or sender is None
+    async def _slot(self, tx: Tx, account: Account, sender: str) -> bool:
+        """Whether the number of a text that is not a campaign's is free, and from now on busy."""
+        today = self._rt.clock.now().date()
+        taken = await numbers.take_slot(tx, tx.tenant, (sender,), account.rate, today, counted=False)
+        self.is_busy = self.is_busy or taken is None
+        return taken is not None
+
+    async def _campaign_slot(self, tx: Tx, account: Account, campaign_id: UUID) -> str | None:
+        today = self._rt.clock.now().date()
+        sender = await numbers.take_slot(tx, tx.tenant, account.senders, account.rate, today, counted=True)
+        if sender is not None and campaign_id in self._resting:
+            self._resting.discard(campaign_id)
+            await holds.set_reason(tx, tx.tenant, campaign_id, None)
         return sender
+
+    async def _wait_for_slot(self, tx: Tx, account: Account, campaign_id: UUID) -> None:
+        """No number is free: for a moment, or all have sent what they may today, which the campaign says."""
+        today = self._rt.clock.now().date()
+        if not await numbers.are_all_done(tx, tx.tenant, account.senders, today):
+            self.is_busy = True
+            return
+        self._resting.add(campaign_id)
+        await holds.set_reason(tx, tx.tenant, campaign_id, "its new numbers have sent what they may today")
 
     async def _send_campaign(self, tenant_id: UUID, campaign_id: UUID) -> bool:
         text = await self._text(tenant_id, campaign_id)
@@ -155,9 +178,10 @@ class Lane:
                 return await self._finish(tx, tenant_id, campaign_id)
             if await self._held(tx, account, tenant_id, campaign_id, person, token):
                 return True
-            sender = await self._slot(tx, account, tenant_id, account.senders)
+            sender = await self._campaign_slot(tx, account, campaign_id)
             if sender is None:
                 await before.rollback()
+                await self._wait_for_slot(tx, account, campaign_id)
                 return False
             attempt = await self._write(tx, account, tenant_id, campaign_id, person, token, sender, text)
         if attempt is not None:

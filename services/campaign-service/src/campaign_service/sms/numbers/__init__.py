@@ -1,0 +1,1 @@
+"""A tenant's telephone numbers, and how much each may send."""
