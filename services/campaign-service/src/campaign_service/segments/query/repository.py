@@ -21,6 +21,7 @@ from campaign_service.segments.rules import (
     Rule,
     Tags,
 )
+from campaign_service.segments.tagged import repository as tagged
 from shared.database import Tx
 
 _EVENT = """EXISTS (SELECT 1 FROM message_event e WHERE e.tenant_id = $1 AND e.contact_id = c.id
@@ -49,9 +50,10 @@ class Compiled:
         now: datetime,
     ) -> None:
         self.params = params
-        self._tags = tags
+        self.tags = tags
         self._fields = fields
         self._now = now
+        self.only_tags = tagged.only_tags(rule)
         self.condition = self._rule(rule)
 
     def add(self, value: Any) -> str:
@@ -82,7 +84,7 @@ class Compiled:
 
     def _tagged(self, rule: Tags) -> str:
         ids = {
-            name: tuple(self._tags[slug] for slug in getattr(rule, name))
+            name: tuple(self.tags[slug] for slug in getattr(rule, name))
             for name in ("tags_all", "tags_any", "exclude_tags")
         }
         selection = Selection(ids["tags_all"], ids["tags_any"], ids["exclude_tags"])
@@ -164,6 +166,8 @@ def _as_text(value: Any) -> str:
 
 async def count(tx: Tx, compiled: Compiled) -> int:
     """How many contacts the rules choose."""
+    if compiled.only_tags is not None:
+        return await tagged.count(tx, compiled.params[0], compiled.only_tags, compiled.tags)
     sql = f"SELECT count(*) FROM contact c WHERE c.tenant_id = $1 AND {compiled.condition}"
     return int(await tx.fetchval(sql, *compiled.params))
 
