@@ -331,6 +331,24 @@ async def sweep(tx: Tx, max_attempts: int, now: datetime, limit: int = 2000) -> 
     return number
 
 
+async def cancel_leftovers(tx: Tx, now: datetime, limit: int = 2000) -> int:
+    """Recipients of all tenants that wait in a campaign cancelled of late: a sender held them just then."""
+    return await tx.affected(
+        """WITH waiting AS (
+             SELECT r.tenant_id, r.campaign_id, r.contact_id
+             FROM campaign c JOIN campaign_recipient r ON r.tenant_id = c.tenant_id AND r.campaign_id = c.id
+             WHERE c.status = 'cancelled' AND c.completed_at > $1::timestamptz - interval '1 hour'
+               AND r.state IN ('queued', 'failed_retry')
+             LIMIT $2 FOR UPDATE OF r SKIP LOCKED)
+           UPDATE campaign_recipient r SET state = 'cancelled', next_attempt_at = NULL, updated_at = $1
+           FROM waiting
+           WHERE (r.tenant_id, r.campaign_id, r.contact_id)
+             = (waiting.tenant_id, waiting.campaign_id, waiting.contact_id)""",
+        now,
+        limit,
+    )
+
+
 async def is_open(tx: Tx, key: CampaignKey) -> bool:
     """Whether anybody of the campaign still waits or is in flight."""
     waiting: bool = await tx.fetchval(

@@ -98,5 +98,6 @@ class Sender:
     async def _sweep(self) -> None:
         async with self._runtime.db.system_tx() as tx:
             freed = await repository.sweep(tx, self._limits.max_attempts, self._runtime.clock.now())
+            await repository.cancel_leftovers(tx, self._runtime.clock.now())
         if freed:
             logger.warning("leases of a dead or hanging sender were taken back", recipients=freed)

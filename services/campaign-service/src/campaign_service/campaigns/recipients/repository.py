@@ -67,11 +67,18 @@ async def outcome(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> tuple[int, int,
 
 
 async def cancel_waiting(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> int:
-    """Those not yet tried (again) will not be. Mails in flight go their way."""
+    """Those not yet tried (again) will not be. Mails in flight go their way.
+
+    Nobody is waited for: a sender holds rows that it is about to lease while it waits for others. What it
+    holds is cancelled by itself, or when leases are swept.
+    """
     return await tx.affected(
         """UPDATE campaign_recipient
            SET state = 'cancelled', next_attempt_at = NULL, updated_at = $3
-           WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'failed_retry')""",
+           WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = ANY(ARRAY(
+             SELECT contact_id FROM campaign_recipient
+             WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'failed_retry')
+             FOR UPDATE SKIP LOCKED))""",
         tenant_id,
         campaign_id,
         now,
