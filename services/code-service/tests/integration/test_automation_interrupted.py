@@ -86,6 +86,47 @@ async def test_a_cancelled_job_stops_at_once_and_goes_on_where_it_was(
     assert (await codes.get("B"))["sync_state"] == "synced"
 
 
+async def test_codes_of_rows_that_wait_are_pending_until_their_turn_or_the_end_of_the_job(
+    codes: Codes, app: FastAPI, db: SimpleDatabase, tenant_a: UUID, shop: FileShop
+) -> None:
+    jobs = Automation(codes)
+    use_shop(app.state.runtime, shop.open)
+    shop.stop_after = 1
+    for name in "BCDE":
+        await codes.create(name)
+    async with db.tenant_tx(tenant_a) as tx:
+        await tx.execute(
+            "UPDATE code SET sync_state = 'synced' WHERE tenant_id = $1 AND code > 'B'", tenant_a
+        )
+
+    async def synced() -> dict[str, str]:
+        return {code["code"]: code["sync_state"] for code in await codes.data("GET", "/codes")}
+
+    async def hangs() -> bool:
+        return len(shop.calls) == 1
+
+    before = await synced()
+    job_id = await make(jobs)
+    await eventually(hangs)
+    assert await synced() == {"B": "pending", "C": "pending", "D": "pending", "E": "synced"}
+    await codes.data("PUT", "/codes/C", {"limit_per_order": 7})
+    assert (await codes.get("C"))["sync_state"] == "pending"
+    await codes.data("POST", f"/batch-jobs/{job_id}/cancel")
+    await finished(codes, job_id)
+    assert await synced() == before | {"C": "drift"}
+
+    shop.stop_after = None
+    await app.state.runtime.jobs.pause("fienta.create_codes")
+    await codes.data("POST", f"/batch-jobs/{job_id}/requeue")
+    waiting = {"B": "pending", "C": "pending", "D": "pending", "E": "synced"}
+    assert await synced() == waiting
+    rehearsal = await jobs.start("fienta/create-codes", "code\nB\nE\n", discount_percent="40")
+    await codes.data("POST", f"/batch-jobs/{rehearsal['job_id']}/cancel")
+    assert await synced() == waiting
+    await codes.data("POST", f"/batch-jobs/{job_id}/cancel")
+    assert await synced() == before | {"C": "drift"}
+
+
 async def test_a_late_job_is_stopped_and_its_next_attempt_goes_on(
     settings: Settings, db: SimpleDatabase, mint: TokenMint, tenant_a: UUID, clock: FakeClock, shop: FileShop
 ) -> None:

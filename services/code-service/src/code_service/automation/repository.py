@@ -116,6 +116,11 @@ async def retry_failed(tx: Tx, tenant_id: UUID, job_id: UUID) -> int:
 # Our own codes
 
 
+async def mark_waiting(tx: Tx, tenant_id: UUID, job_id: UUID, now: datetime) -> None:
+    """Our codes among the rows to do are `pending`; the database puts them back when the job ends without."""
+    await tx.execute("SELECT wait_for_shop($1, $2, $3)", tenant_id, job_id, now)
+
+
 async def set_sync(
     tx: Tx, tenant_id: UUID, code: str, state: str, now: datetime, by: dict[str, Any] | None = None
 ) -> bool:

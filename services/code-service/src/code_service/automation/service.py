@@ -74,6 +74,8 @@ async def accept_plan(tx: Tx, rt: Runtime, sent: Submission[Any]) -> ApiResponse
     job = await enqueue(tx, rt, sent.by, sent.job_type, values, sent.inputs)
     await repository.insert(tx, sent.by.tenant_id, job.id, rows)
     await asyncio.to_thread(_report, _files(rt, job), sent.job_type, rows)
+    if not values["dry_run"]:
+        await repository.mark_waiting(tx, sent.by.tenant_id, job.id, rt.clock.now())
     to_do = sum(row.state == "pending" for row in rows)
     accepted = {"dry_run": values["dry_run"], "rows": len(rows), "to_do": to_do}
     return success_response(JobAccepted(job_id=job.id, type=job.type, status=job.status, **accepted))

@@ -108,7 +108,8 @@ async def update(
                                        ELSE limit_per_ticket END,
                metadata = CASE WHEN $3 ? 'metadata' THEN $3->'metadata' ELSE metadata END,
                status = $4, updated_at = $5,
-               sync_state = CASE WHEN sync_state = 'synced' AND $6 THEN 'drift' ELSE sync_state END
+               sync_state = CASE WHEN sync_state = 'synced' AND $6 THEN 'drift' ELSE sync_state END,
+               sync_before = CASE WHEN sync_before = 'synced' AND $6 THEN 'drift' ELSE sync_before END
            WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
         code_id,
@@ -135,6 +136,8 @@ async def set_status(tx: Tx, tenant_id: UUID, code_id: UUID, status: str, values
                revoked_at = CASE WHEN $3 = 'revoked' THEN $6::timestamptz END,
                sync_state = CASE WHEN sync_state = 'synced' AND $3 = 'revoked' THEN 'drift'
                                  ELSE sync_state END,
+               sync_before = CASE WHEN sync_before = 'synced' AND $3 = 'revoked' THEN 'drift'
+                                  ELSE sync_before END,
                updated_at = $6
            WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
