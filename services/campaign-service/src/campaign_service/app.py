@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from campaign_service.ab import routes as variants
+from campaign_service.attachments import routes as attachments
+from campaign_service.attachments import upload
 from campaign_service.campaigns import routes as campaigns
 from campaign_service.campaigns import scheduler
 from campaign_service.campaigns.holds import worker as holds
@@ -12,6 +14,7 @@ from campaign_service.campaigns.recipients import routes as recipients
 from campaign_service.channels import routes as channels
 from campaign_service.consumers import CONSUMERS
 from campaign_service.contacts import routes as contacts
+from campaign_service.contacts.consents import routes as consents
 from campaign_service.contacts.definitions import routes as definitions
 from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
@@ -72,8 +75,12 @@ def create_app(settings: Settings) -> FastAPI:
             segments.router,
             definitions.router,
             privacy.router,
+            consents.router,
             contacts.router,
             tags.router,
+            attachments.router,
+            attachments.template_router,
+            attachments.campaign_router,
             templates.router,
             messages.router,
             mail_server.internal_router,
@@ -127,5 +134,10 @@ def create_app(settings: Settings) -> FastAPI:
             texter.run,
             rollups.run,
         ],
-        body_limits={imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD},
+        body_limits={
+            imports.IMPORT_PATH: settings.import_max_bytes + imports.FORM_OVERHEAD,
+            upload.UPLOAD_PATH: settings.attachments_max_bytes + upload.FORM_OVERHEAD,
+            # base64 in JSON
+            upload.MESSAGE_PATH: settings.attachments_max_bytes * 3 // 2 + settings.max_body_bytes,
+        },
     )

@@ -57,7 +57,17 @@ class Sources:
             found: dict[str, Any] | None = (await self.get(source_id))["last_sync"]
             # A job that waits for its next attempt keeps the error of the one before.
             if found and (found["status"] not in ("pending", "running") or found["error"]):
+                if found["status"] == "completed":
+                    await self._job_ended(found["job_id"])
                 return found
+            await asyncio.sleep(0.02)
+
+    async def _job_ended(self, job_id: str) -> None:
+        """The job ends after its report does, and only then there may be another one."""
+        while True:
+            answer = await self.client.get(f"/api/v2/jobs/{self.tenant}/{job_id}", headers=self.headers)
+            if answer.json()["data"]["status"] not in ("pending", "running"):
+                return
             await asyncio.sleep(0.02)
 
     async def contacts(self, **params: Any) -> dict[str, dict[str, Any]]:

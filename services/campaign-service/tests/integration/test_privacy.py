@@ -7,7 +7,8 @@ from .contacts_kit import Contacts
 
 TABLES = (
     "contact contact_tag contact_merge campaign_recipient message_event message suppression "
-    "suppression_history delivery_issue contact_import_rejection conversation sms_message call lead"
+    "suppression_history delivery_issue contact_import_rejection conversation sms_message call lead "
+    "contact_consent"
 )
 
 

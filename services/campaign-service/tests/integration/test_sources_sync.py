@@ -226,3 +226,18 @@ async def test_values_are_of_the_type_that_the_tenant_defined(sources: Sources) 
         "ann@example.com": {"score": 7, "since": "2026-01-02"},
         "bob@example.com": {"score": 1, "since": "2026-01-02"},
     }
+
+
+async def test_what_the_people_of_a_source_agreed_to_is_on_record(sources: Sources) -> None:
+    contacts = Contacts(sources.client, sources.tenant, sources.headers)
+    records: list[Any] = [
+        {"email": "ann@example.com", "phone": "+12025550143", "sms_marketing_consent": "yes"}
+    ]
+    async with running(SourceServer("scraper-pro", records)) as server:
+        await sources.sync(await sources.of(server, consent={"basis": "legitimate_interest"}))
+    ann = (await sources.contacts())["ann@example.com"]["id"]
+    found = await contacts.call("GET", f"/{ann}/consents")
+    assert {(row["channel"], row["basis"], row["source"]) for row in found} == {
+        ("email", "legitimate_interest", "source From scraper-pro"),
+        ("sms", "consent", "source From scraper-pro"),
+    }

@@ -40,11 +40,11 @@ class _Reference(BaseModel):
         return self
 
 
-async def run(tx: Tx, tenant_id: UUID, body: BulkIn) -> BulkOut:
+async def run(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None = None) -> BulkOut:
     """Do the action to every item; results are in the order of the items."""
     if body.action in ("tag", "untag") and not body.tags:
         raise ValidationError(f"{body.action} needs tags", field="tags")
-    results = await _ACTIONS[body.action](tx, tenant_id, body)
+    results = await _ACTIONS[body.action](tx, tenant_id, body, actor)
     failed = sum(result.status in ("invalid", "not_found", "exists") for result in results)
     ordered = sorted(results, key=lambda result: result.index)
     return BulkOut(succeeded=len(results) - failed, failed=failed, results=ordered)
@@ -64,7 +64,7 @@ def _read(kind: type[M], items: Sequence[dict[str, Any]]) -> tuple[list[tuple[in
     return good, bad
 
 
-async def _create(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
+async def _create(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None) -> list[BulkResult]:
     good, results = _read(ContactIn, body.items)
     rows = {}
     fields = await definitions.of_tenant(tx, tenant_id)
@@ -89,6 +89,8 @@ async def _create(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
         else:
             field = "email" if item.email else "phone"
             results.append(BulkResult(index=index, status="exists", id=there.get(key), field=field))
+    said = {row["id"]: row["custom_fields"] for row in rows.values() if row["id"] in made.values()}
+    await service.note_consents(tx, tenant_id, said, actor)
     for slugs, ids in wanted.items():
         tag_ids = await tags.ensure(tx, tenant_id, slugs)
         await tags.attach(tx, tenant_id, ids, list(tag_ids.values()))
@@ -114,7 +116,7 @@ async def _find(tx: Tx, tenant_id: UUID, items: Sequence[dict[str, Any]]) -> tup
     return found, results
 
 
-async def _update(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
+async def _update(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None) -> list[BulkResult]:
     found, results = await _find(tx, tenant_id, body.items)
     for index, contact_id in found:
         fields = {k: v for k, v in body.items[index].items() if k not in ("id", "email", "new_email")}
@@ -124,35 +126,35 @@ async def _update(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
         if bad:
             results.append(bad[0].model_copy(update={"index": index, "id": contact_id}))
             continue
-        results.append(await _update_one(tx, tenant_id, index, contact_id, good[0][1]))
+        results.append(await _update_one(tx, tenant_id, index, contact_id, good[0][1], actor))
     return results
 
 
 async def _update_one(
-    tx: Tx, tenant_id: UUID, index: int, contact_id: UUID, body: ContactUpdate
+    tx: Tx, tenant_id: UUID, index: int, contact_id: UUID, body: ContactUpdate, actor: UUID | None
 ) -> BulkResult:
     try:
-        changed = await service.update(tx, tenant_id, contact_id, body)
+        changed = await service.update(tx, tenant_id, contact_id, body, actor)
     except AppError as error:
         status = _STATUS_OF.get(type(error), "invalid")
         return BulkResult(index=index, status=status, id=contact_id, field=error.field, message=error.message)
     return BulkResult(index=index, status="updated" if changed else "unchanged", id=contact_id)
 
 
-async def _tag(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
+async def _tag(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None) -> list[BulkResult]:
     found, results = await _find(tx, tenant_id, body.items)
     tag_ids = await tags.ensure(tx, tenant_id, body.tags)
     given = await tags.attach(tx, tenant_id, [c for _, c in found], list(tag_ids.values()))
     return results + _outcomes(found, set(given), "tagged")
 
 
-async def _untag(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
+async def _untag(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None) -> list[BulkResult]:
     found, results = await _find(tx, tenant_id, body.items)
     taken = await tags.detach(tx, tenant_id, [c for _, c in found], body.tags)
     return results + _outcomes(found, set(taken), "untagged")
 
 
-async def _delete(tx: Tx, tenant_id: UUID, body: BulkIn) -> list[BulkResult]:
+async def _delete(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None) -> list[BulkResult]:
     found, results = await _find(tx, tenant_id, body.items)
     gone = await repository.delete_many(tx, tenant_id, [c for _, c in found])
     return results + _outcomes(found, gone, "deleted")

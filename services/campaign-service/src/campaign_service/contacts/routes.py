@@ -51,7 +51,7 @@ def _out(row: dict[str, Any]) -> ContactOut:
 async def create_contact(body: ContactIn, user: OperatorUser, tx: TenantTx) -> ApiResponse[ContactOut]:
     """A new contact; 409 when the address is there already."""
     body.require_tenant(user.tenant_id)
-    return success_response(_out(await service.create(tx, user.tenant_id, body)))
+    return success_response(_out(await service.create(tx, user.tenant_id, body, user.user_id)))
 
 
 @router.get("/{tenant_id}", responses=error_responses(400, 401, 404, 422))
@@ -82,7 +82,7 @@ async def bulk_contacts(
     tenant_id: TenantPath, body: BulkIn, user: OperatorUser, tx: TenantTx
 ) -> ApiResponse[BulkOut]:
     """Create, update, tag, untag or delete up to 1,000 contacts; one result per item."""
-    return success_response(await bulk.run(tx, tenant_id, body))
+    return success_response(await bulk.run(tx, tenant_id, body, user.user_id))
 
 
 @router.get("/{tenant_id}/{contact_id}", responses=error_responses(401, 404, 422))
@@ -95,7 +95,7 @@ async def update_contact(
     tenant_id: TenantPath, contact_id: UUID, body: ContactUpdate, user: OperatorUser, tx: TenantTx
 ) -> ApiResponse[ContactOut]:
     """Fields that are given change, the others stay."""
-    await service.update(tx, tenant_id, contact_id, body)
+    await service.update(tx, tenant_id, contact_id, body, user.user_id)
     return success_response(_out(await service.get(tx, tenant_id, contact_id)))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from campaign_service.contacts import repository
+from campaign_service.contacts.consents import repository as consents
 from campaign_service.contacts.definitions import service as definitions
 from campaign_service.contacts.definitions.service import CustomFields
 from campaign_service.contacts.privacy import repository as privacy
@@ -17,6 +19,8 @@ from shared.errors import ConflictError, NotFoundError, ValidationError
 from shared.utils import uuid7
 
 NOT_FOUND = "There is no such contact"
+#: Custom field that lets texts be sent to a contact.
+TEXTS = "sms_marketing_consent"
 
 
 class ContactExistsError(ConflictError):
@@ -62,7 +66,7 @@ def _number(phone: str, country: str | None) -> dict[str, str]:
     return {"phone_e164": number, "phone_tried": phone}
 
 
-async def create(tx: Tx, tenant_id: UUID, body: ContactIn) -> dict[str, Any]:
+async def create(tx: Tx, tenant_id: UUID, body: ContactIn, actor: UUID | None = None) -> dict[str, Any]:
     """Raises ContactExistsError. A suppressed address gets the status of its suppression."""
     row = new_row(body, await definitions.of_tenant(tx, tenant_id))
     if not await repository.insert_many(tx, tenant_id, [row]):
@@ -75,7 +79,16 @@ async def create(tx: Tx, tenant_id: UUID, body: ContactIn) -> dict[str, Any]:
         raise ContactExistsError.of(await repository.id_of_email(tx, tenant_id, body.email))
     if body.tags:
         await tags.replace(tx, tenant_id, row["id"], body.tags)
+    await note_consents(tx, tenant_id, {row["id"]: row["custom_fields"]}, actor)
     return await get(tx, tenant_id, row["id"])
+
+
+async def note_consents(
+    tx: Tx, tenant_id: UUID, said: Mapping[UUID, Mapping[str, Any]], actor: UUID | None
+) -> None:
+    """Put on record what custom fields that were given say of texts, by contact."""
+    if ids := [contact_id for contact_id, fields in said.items() if TEXTS in fields]:
+        await consents.note_texts(tx, tenant_id, ids, "api", actor)
 
 
 async def get(tx: Tx, tenant_id: UUID, contact_id: UUID) -> dict[str, Any]:
@@ -85,7 +98,9 @@ async def get(tx: Tx, tenant_id: UUID, contact_id: UUID) -> dict[str, Any]:
     return contact
 
 
-async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, body: ContactUpdate) -> bool:
+async def update(
+    tx: Tx, tenant_id: UUID, contact_id: UUID, body: ContactUpdate, actor: UUID | None = None
+) -> bool:
     """Apply the given fields; False when all of them were so already."""
     if not await repository.lock(tx, tenant_id, contact_id):
         raise NotFoundError(NOT_FOUND)
@@ -102,6 +117,7 @@ async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, body: ContactUpdate)
     if "phone" in changes:
         changes |= await _changed_phone(tx, tenant_id, contact_id, changes)
     changed = await repository.update(tx, tenant_id, contact_id, changes)
+    await note_consents(tx, tenant_id, {contact_id: changes.get("custom_fields", {})}, actor)
     if "tags" in changes:
         await tags.replace(tx, tenant_id, contact_id, changes["tags"])
         changed = True

@@ -13,8 +13,9 @@ from typing import Any
 from uuid import UUID
 
 from campaign_service.contacts.definitions import service as definitions
+from campaign_service.contacts.service import TEXTS
 from campaign_service.imports import repository
-from campaign_service.imports.merging import Plan, merge
+from campaign_service.imports.merging import Plan, claimed, merge
 from campaign_service.imports.process import Chunk, read_file
 from campaign_service.imports.reader import UnreadableFileError
 from campaign_service.imports.service import JOB_TYPE
@@ -100,7 +101,14 @@ class _Import:
         self._id = import_id
         self._plan = plan
         self._merging = Plan(
-            import_id, plan["default_language"], plan["on_conflict"], plan["source_id"], plan["fields"]
+            import_id,
+            plan["default_language"],
+            plan["on_conflict"],
+            plan["source_id"],
+            plan["fields"],
+            f"import of {plan['filename']}",
+            claimed(plan["consent"]),
+            plan["created_by"],
         )
         self._file_tags: set[str] = set()
         self.counts = dict.fromkeys(_COUNTS, 0)
@@ -110,9 +118,10 @@ class _Import:
         await repository.open_staging(self._tx)
         tag_ids = list((await tags.ensure(self._tx, self._tx.tenant, self._plan["tags"])).values())
         has_tags = "tags" in head["columns"]["fields"]
+        says_texts = any(key == TEXTS for _, key in head["columns"]["custom"])
         async for chunk in chunks:
             self._ctx.check_cancelled()
-            await self._merge(chunk, tag_ids, has_tags=has_tags)
+            await self._merge(chunk, tag_ids, has_tags=has_tags, says_texts=says_texts)
             await self._ctx.progress(
                 chunk.counts["lines"],
                 head["lines"],
@@ -125,11 +134,11 @@ class _Import:
         await self._publish()
         return self.counts
 
-    async def _merge(self, chunk: Chunk, tag_ids: list[UUID], *, has_tags: bool) -> None:
+    async def _merge(self, chunk: Chunk, tag_ids: list[UUID], *, has_tags: bool, says_texts: bool) -> None:
         tx, tenant_id = self._tx, self._tx.tenant
         await repository.reject(tx, tenant_id, self._id, chunk.rejections)
         await repository.stage(tx, chunk.rows)
-        merged, refused = await merge(tx, self._merging)
+        merged, refused = await merge(tx, self._merging, says_texts=says_texts)
         if tag_ids:
             await repository.tag_staged(tx, tenant_id, tag_ids)
         if has_tags:

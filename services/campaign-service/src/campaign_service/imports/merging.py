@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from campaign_service.contacts.consents import repository as consents
+from campaign_service.contacts.consents.schemas import ConsentClaim
 from campaign_service.contacts.definitions.service import CustomFields
 from campaign_service.imports import repository
 from campaign_service.imports.staging import repository as staging
@@ -13,17 +16,26 @@ from shared.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the rows of one import become contacts."""
+    """How the rows of one import become contacts.
+
+    `origin` says where they are from, and `claim` what all of their people have agreed to.
+    """
 
     import_id: UUID
     default_language: str
     on_conflict: str
     source_id: UUID | None
     fields: CustomFields
+    origin: str
+    claim: dict[str, Any] | None = None
+    actor: UUID | None = None
 
 
-async def merge(tx: Tx, plan: Plan) -> tuple[repository.Merged, int]:
-    """What the staged rows came to, and how many of them were refused."""
+async def merge(tx: Tx, plan: Plan, *, says_texts: bool) -> tuple[repository.Merged, int]:
+    """What the staged rows came to, and how many of them were refused.
+
+    With `says_texts` the rows may say whether their people want texts, which is put on record.
+    """
     refused = 0
     if plan.fields.demanded:
         refused = await staging.demand(tx, tx.tenant, plan.import_id, plan.fields.demanded)
@@ -37,4 +49,14 @@ async def merge(tx: Tx, plan: Plan) -> tuple[repository.Merged, int]:
     )
     if plan.fields.defaults and merged.created:
         await staging.fill(tx, tx.tenant, plan.fields.defaults)
+    if plan.claim is not None:
+        claim = plan.claim | {"source": plan.claim["source"] or plan.origin}
+        await consents.claim_staged(tx, tx.tenant, claim, plan.actor)
+    if says_texts:
+        await consents.note_staged_texts(tx, tx.tenant, plan.origin, plan.actor)
     return merged, refused
+
+
+def claimed(kept: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A claim as it was kept, ready to be put on record."""
+    return None if kept is None else ConsentClaim.model_validate(kept).model_dump()

@@ -65,7 +65,7 @@ async def plan(tx: Tx, tenant_id: UUID, import_id: UUID) -> dict[str, Any] | Non
     """What the job needs to know: file, mapping, options, status and counts."""
     row = await tx.fetchrow(
         """SELECT status, path, mapping, tags, default_language, on_conflict, created_by, source_id,
-                  total, created, updated, unchanged, duplicate, rejected
+                  filename, consent, total, created, updated, unchanged, duplicate, rejected
            FROM contact_import WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
         import_id,

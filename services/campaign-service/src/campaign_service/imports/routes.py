@@ -46,6 +46,11 @@ _FORM = {
                             "type": "string",
                             "description": "Instead of source_id; a name that is new makes a source",
                         },
+                        "consent": {
+                            "type": "string",
+                            "description": "JSON: what everybody in the file has agreed to, with its proof"
+                            " (channels, basis, source, text, version, at)",
+                        },
                     },
                 }
             }

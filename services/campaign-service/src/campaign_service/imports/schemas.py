@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from campaign_service.contacts.consents.schemas import ConsentClaim
 from campaign_service.contacts.types import LanguageCode, Name, Slugs
 
 OnConflict = Literal["update", "skip", "fill_empty"]
@@ -25,6 +26,7 @@ class ImportForm(BaseModel):
     on_conflict: OnConflict = "update"
     source_id: UUID | None = None
     source_name: Name | None = None
+    consent: ConsentClaim | None = None
 
 
 class ImportAccepted(BaseModel):

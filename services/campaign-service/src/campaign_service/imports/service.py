@@ -65,7 +65,8 @@ async def accept(
                 "encoding": layout["encoding"],
                 "delimiter": layout["delimiter"],
                 "columns": layout["columns"],
-                **form.model_dump(exclude={"source_name"}),
+                **form.model_dump(exclude={"source_name", "consent"}),
+                "consent": form.consent.model_dump(mode="json") if form.consent else None,
                 "source_id": source_id,
             },
         )
@@ -92,6 +93,8 @@ def read_form(fields: dict[str, str]) -> ImportForm:
     given: dict[str, Any] = {name: text for name, text in fields.items() if text}
     if "mapping" in given:
         given["mapping"] = _json(given["mapping"], dict, "an object of column name to field")
+    if "consent" in given:
+        given["consent"] = _json(given["consent"], dict, "an object with channels, text and more", "consent")
     if "tags" in given and given["tags"].startswith("["):
         given["tags"] = _json(given["tags"], list, "a list of slugs", field="tags")
     elif "tags" in given:

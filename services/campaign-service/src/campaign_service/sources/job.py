@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from campaign_service.contacts.definitions import service as definitions
+from campaign_service.contacts.service import TEXTS
 from campaign_service.imports import repository as imports
 from campaign_service.imports.merging import Plan, merge
 from campaign_service.settings import settings_of
@@ -71,7 +72,14 @@ class _Sync:
         self._feed: Feed = feed_of(plan["type"], self._settings)
         self._plan = plan
         self._merging = Plan(
-            import_id, self._settings.default_language, "update", self._source, plan["fields"]
+            import_id,
+            self._settings.default_language,
+            "update",
+            self._source,
+            plan["fields"],
+            f"source {plan['name']}",
+            self._settings.consent.model_dump() if self._settings.consent else None,
+            plan["created_by"],
         )
         self.counts: dict[str, int] = {name: plan[name] for name in _COUNTS}
 
@@ -139,7 +147,9 @@ class _Sync:
     async def _merge_rows(self, tx: Tx, rows: list[bytes]) -> tuple[imports.Merged, int]:
         await imports.open_staging(tx)
         await imports.stage(tx, rows)
-        merged, refused = await merge(tx, self._merging)
+        merged, refused = await merge(
+            tx, self._merging, says_texts=any(TEXTS.encode() in row for row in rows)
+        )
         if self._settings.tags:
             ids = await tags.ensure(tx, tx.tenant, self._settings.tags)
             await imports.tag_staged(tx, tx.tenant, list(ids.values()))

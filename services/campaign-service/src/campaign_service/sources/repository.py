@@ -138,8 +138,8 @@ async def is_collected(tx: Tx, tenant_id: UUID, source_id: UUID) -> bool:
 async def plan(tx: Tx, tenant_id: UUID, import_id: UUID) -> dict[str, Any] | None:
     """What a sync needs to know: the source, how far it and its report are. None when either is gone."""
     row = await tx.fetchrow(
-        """SELECT s.id, s.type, s.settings, s.secret, s.cursor, i.status, i.total, i.created, i.updated,
-                  i.unchanged, i.duplicate, i.rejected
+        """SELECT s.id, s.name, s.type, s.settings, s.secret, s.cursor, i.status, i.created_by,
+                  i.total, i.created, i.updated, i.unchanged, i.duplicate, i.rejected
            FROM contact_import i
            JOIN data_source s ON s.tenant_id = i.tenant_id AND s.id = i.source_id
            WHERE i.tenant_id = $1 AND i.id = $2""",

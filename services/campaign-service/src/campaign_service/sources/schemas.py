@@ -18,6 +18,7 @@ from pydantic import (
 )
 from yarl import URL
 
+from campaign_service.contacts.consents.schemas import ConsentClaim
 from campaign_service.contacts.types import LanguageCode, Name, PatchBody, Slugs, TenantBody
 from campaign_service.imports.headers import MappingError, check_target
 from campaign_service.imports.schemas import ImportStatus
@@ -70,6 +71,7 @@ class RemoteSettings(FileSettings):
     page_size: int = Field(default=500, ge=1, le=1000)
     requests_per_minute: int = Field(default=120, ge=1, le=6000)
     mapping: Mapping = Field(default_factory=dict)
+    consent: ConsentClaim | None = Field(default=None, description="What all of its people have agreed to")
 
     @property
     def needs_secret(self) -> bool:

@@ -10,6 +10,7 @@ from shared.database import Tx
 
 # What is kept about a person, and which rows are theirs: by contact id ($2), addresses ($3) or numbers ($4).
 _BY_ID = "contact_id = ANY($2::uuid[])"
+_DIGESTS = "ARRAY(SELECT erasure_digest($1, a) FROM unnest($3::text[] || $4::text[]) AS a)"
 _KEPT = {
     "contact": "id = ANY($2::uuid[])",
     "merged": "kept_id = ANY($2::uuid[])",
@@ -23,6 +24,7 @@ _KEPT = {
     "texts": f"({_BY_ID} OR customer_phone = ANY($4::text[]))",
     "calls": "customer_phone = ANY($4::text[])",
     "leads": "customer_phone = ANY($4::text[])",
+    "consents": f"({_BY_ID} OR digest = ANY({_DIGESTS}))",
 }
 _TABLE = {
     "merged": "contact_merge",
@@ -35,9 +37,10 @@ _TABLE = {
     "texts": "sms_message",
     "calls": "call",
     "leads": "lead",
+    "consents": "contact_consent",
 }
 # Machinery of sending, and keys that only we can read.
-_HIDDEN = "ARRAY['dedupe_key', 'lease_token', 'lease_until', 'tenant_id']"
+_HIDDEN = "ARRAY['dedupe_key', 'digest', 'lease_token', 'lease_until', 'tenant_id']"
 
 
 class Person:
@@ -121,6 +124,8 @@ _ERASE = (
     f"DELETE FROM call WHERE tenant_id = $1 AND {_KEPT['calls']}",
     f"DELETE FROM lead WHERE tenant_id = $1 AND {_KEPT['leads']}",
     f"DELETE FROM conversation WHERE tenant_id = $1 AND {_KEPT['conversations']}",
+    f"""UPDATE contact_consent SET contact_id = NULL, source = NULL, shown_text = NULL, ip_digest = NULL,
+            actor = NULL WHERE tenant_id = $1 AND {_KEPT["consents"]}""",
     "DELETE FROM contact WHERE tenant_id = $1 AND id = ANY($2::uuid[])",
 )
 
