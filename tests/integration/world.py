@@ -186,6 +186,13 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
             headers=headers,
         )
     )
+    attachment = data_of(
+        await campaign.post(
+            f"/api/v2/attachments/{tenant.id}",
+            files={"file": ("terms.txt", b"none", "text/plain")},
+            headers=headers,
+        )
+    )
     domain = await make(campaign, f"/api/v2/sending/{tenant.id}/domains", {"domain": "news.example.com"})
     origin = await make(campaign, "/api/v2/data-sources", {"name": "Fair", "type": "csv"})
     tenant.ids = {
@@ -199,6 +206,7 @@ async def _furnish(world: World, tenant: TenantWorld) -> None:
         "import_id": upload["import_id"],
         "job_id": upload["job_id"],
         "domain_id": domain["id"],
+        "attachment_id": attachment["id"],
         **await _furnish_texts(campaign, tenant.id, headers),
         **await _furnish_webhooks(gateway, headers),
         "campaign-service/source_id": origin["id"],

@@ -35,6 +35,8 @@ class Settings(CommonConfig):
     """Hosts that tenants' providers may have though they are no public addresses, as JSON."""
     validation_dns: str = Field(default="", pattern=r"^(off|[^\s]+:[0-9]{1,5})?$")
     """Resolver for domains of addresses, `host:port`; empty for the machine's own, `off` for none."""
+    attachments_max_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
+    """Of one file, and of all files that a template, a campaign or a message has."""
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
     live_seconds: float = Field(default=1.0, gt=0, le=60)
     live_streams: int = Field(default=200, ge=1)

@@ -123,3 +123,25 @@ async def test_requests_with_one_key_are_sent_once(
         ("other", "en"),
         ("same", "en"),
     ]
+
+
+async def test_files_come_with_a_request_or_by_their_id(
+    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    upload = await messages.client.post(
+        f"/api/v2/attachments/{tenant_a}", files={"file": ("kept.txt", b"kept")}, headers=messages.headers
+    )
+    data = {
+        "template": "",
+        "recipient": {"email": "anna@example.com"},
+        "content": {"subject": "Hi", "text": "Hello"},
+        "idempotency_key": "with files",
+        "attachments": [{"id": upload.json()["data"]["id"]}, {"name": "own.txt", "content": "aGVsbG8="}],
+    }
+    async with db.tenant_tx(tenant_a) as tx:
+        await app.state.runtime.events.publish(
+            tx, new_event("message.requested.v1", data, tenant_id=tenant_a)
+        )
+    await until(lambda: len(mailbox.mails) == 1)
+    carried = [(part.get_filename(), part.get_content()) for part in mailbox.mails[0].iter_attachments()]
+    assert carried == [("kept.txt", "kept"), ("own.txt", "hello")]

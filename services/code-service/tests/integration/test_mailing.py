@@ -9,6 +9,8 @@ from shared.database import SimpleDatabase
 from .codes_kit import Codes, refusal
 from .test_generation import finished
 
+FILE = "0190a000-0000-7000-8000-000000000001"
+
 
 async def test_mails_are_asked_for_once_by_key(codes: Codes, db: SimpleDatabase) -> None:
     body = {
@@ -16,6 +18,7 @@ async def test_mails_are_asked_for_once_by_key(codes: Codes, db: SimpleDatabase)
         "subject": "Your code",
         "text": "{{ code }}",
         "variables": {"code": "A"},
+        "attachments": [{"id": FILE}, {"name": "terms.txt", "content": "aGVsbG8="}],
     }
     dry = await codes.data("POST", "/email/send", body | {"dry_run": True})
     job = await finished(codes, dry["job_id"])
@@ -34,6 +37,12 @@ async def test_mails_are_asked_for_once_by_key(codes: Codes, db: SimpleDatabase)
         "",
         {"code": "A"},
     )
+    assert [(file["id"], file["name"], file["content"]) for file in asked["attachments"]] == [
+        (FILE, None, None),
+        (None, "terms.txt", "aGVsbG8="),
+    ]
+    for file in ({}, {"name": "a"}, {"name": "a", "content": "%"}, {"name": "a", "content": ""}, {"id": "x"}):
+        assert refusal(await codes.call("POST", "/email/send", body | {"attachments": [file]}))[0] == 422
     for wrong in ({}, {"subject": "x"}, {"template": "t", "subject": "x", "text": "y"}, {"template": ""}):
         answer = await codes.call("POST", "/email/send", {"to": "guest@example.com", **wrong})
         assert refusal(answer) == (422, "UNPROCESSABLE")

@@ -165,6 +165,15 @@ class OwnContent(EventData):
     text: str | None = None
 
 
+class MessageFile(EventData):
+    """A file of a message: one that campaign-service has (`id`), or a small one, `content` in base64."""
+
+    id: UUID | None = None
+    name: str | None = None
+    content: str | None = None
+    content_id: str | None = None
+
+
 class MessageRequested(EventData):
     """Ask campaign-service to send one message. The same `idempotency_key` of a tenant is sent once.
 
@@ -178,6 +187,7 @@ class MessageRequested(EventData):
     channel: Literal["email", "sms"] = "email"
     sender: Sender | None = None
     content: OwnContent | None = None
+    attachments: list[MessageFile] = Field(default_factory=list)
 
 
 class CodeFact(EventData):

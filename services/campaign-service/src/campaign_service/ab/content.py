@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from campaign_service.ab import repository
+from campaign_service.attachments import service as attachments
+from campaign_service.attachments.repository import Owner
 from campaign_service.campaigns import repository as campaigns
-from campaign_service.campaigns.content import load_contents
+from campaign_service.campaigns.content import current, load_contents
 from campaign_service.rendering import (
     CampaignInfo,
     CompiledCampaign,
     Content,
+    File,
     OutgoingMail,
     Recipient,
     Site,
     compile_message,
 )
 from shared.database import Tx
-from shared.errors import BusinessRuleError
+from shared.errors import BusinessRuleError, NotFoundError
 
 Campaign = dict[str, Any]
 Contents = dict[str, Content]
@@ -67,14 +71,32 @@ async def compiled(
     tx: Tx, campaign: Campaign, plain: Contents, *, info: CampaignInfo, site: Site, links: list[str]
 ) -> CompiledCampaign | CompiledVariants:
     """The mails of a started campaign."""
-    whole = compile_message(plain, campaign=info, site=site, links=links)
+    files = await _files(tx, campaign, campaign["template_id"], campaign["template_version"])
+    whole = compile_message(plain, campaign=info, site=site, links=links, files=files)
     test = await repository.find(tx, campaign["tenant_id"], campaign["id"])
     if test is None:
         return whole
     variants = {}
     for variant in test["variants"]:
-        contents, _ = await contents_of(tx, campaign, variant, plain)
+        contents, version = await contents_of(tx, campaign, variant, plain)
+        own = variant["template_id"]
+        carried = await _files(tx, campaign, own, version) if own else files
         variants[variant["number"]] = compile_message(
-            contents, campaign=info_of(info, variant), site=site, links=links
+            contents, campaign=info_of(info, variant), site=site, links=links, files=carried
         )
     return CompiledVariants(whole, variants)
+
+
+async def _files(tx: Tx, campaign: Campaign, template_id: UUID, version: int | None) -> list[File]:
+    template = Owner(template_id=template_id, template_version=version)
+    return await attachments.files(tx, [template, Owner(campaign_id=campaign["id"])])
+
+
+async def variant_contents(tx: Tx, campaign: Campaign, number: int) -> Contents:
+    """What a variant says, as things are now. Raises NotFoundError, BusinessRuleError."""
+    test = await repository.find(tx, campaign["tenant_id"], campaign["id"])
+    for variant in test["variants"] if test else ():
+        if variant["number"] == number:
+            plain, _, _ = await current(tx, campaign)
+            return (await contents_of(tx, campaign, variant, plain))[0]
+    raise NotFoundError("There is no such variant")

@@ -57,19 +57,32 @@ def tracked_links(
     return list(compile_message(contents, campaign=info, site=site_of(runtime)).links)
 
 
-async def preview(
-    tx: Tx, campaign: Campaign, contact_id: UUID | None, language: str | None
-) -> tuple[Preview, str, Recipient]:
-    """The mail as one contact would see it (default: the tenant's first), and its language."""
-    tenant_id = campaign["tenant_id"]
-    recipient = await _recipient(tx, tenant_id, contact_id)
-    if campaign["code_pool"] is not None:
-        recipient = replace(recipient, code=SAMPLE_CODE)
-    template = await repository.template(tx, tenant_id, campaign["template_id"])
+async def current(tx: Tx, campaign: Campaign) -> tuple[dict[str, Content], str, int]:
+    """What the campaign sends, or would send now: contents, default language and template version."""
+    template = await repository.template(tx, campaign["tenant_id"], campaign["template_id"])
     if template is None:
         raise NotFoundError("The template of this campaign is gone")
     version = campaign["template_version"] or template["current_version"]
-    contents = await load_contents(tx, tenant_id, template["id"], version)
+    contents = await load_contents(tx, campaign["tenant_id"], template["id"], version)
+    return contents, template["default_language"], version
+
+
+async def preview(
+    tx: Tx,
+    campaign: Campaign,
+    contact_id: UUID | None,
+    language: str | None,
+    other: dict[str, Content] | None = None,
+) -> tuple[Preview, str, Recipient]:
+    """The mail as one contact would see it (default: the tenant's first), and its language.
+
+    `other` contents, a variant's, stand in for the campaign's.
+    """
+    recipient = await _recipient(tx, campaign["tenant_id"], contact_id)
+    if campaign["code_pool"] is not None:
+        recipient = replace(recipient, code=SAMPLE_CODE)
+    contents, default, _ = await current(tx, campaign)
+    contents = other or contents
     if language is not None and language not in contents:
         raise ValidationError(
             f"The template has no content in {language}",
@@ -77,7 +90,6 @@ async def preview(
             details={"languages": sorted(contents)},
         )
     wanted = campaign["language"] or recipient.language
-    default = template["default_language"]
     chosen = language or choose_content(contents, wanted, recipient.category, default)
     variables = merge_variables(recipient, campaign_name=campaign["name"], unsubscribe_url="#unsubscribe")
     return render_preview(contents[chosen], variables), chosen, recipient

@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from campaign_service.ab import service as ab
+from campaign_service.attachments import repository as attachments
+from campaign_service.attachments.repository import Owner
 from campaign_service.campaigns import repository
 from campaign_service.campaigns.audience import repository as audience_repository
 from campaign_service.campaigns.audience.choice import selection_of
@@ -117,6 +119,8 @@ async def duplicate(tx: Tx, tenant_id: UUID, campaign_id: UUID, user_id: UUID, n
     fields = {**campaign, "name": name, "scheduled_at": None, "external_ref": None}
     copy = await repository.insert(tx, tenant_id, uuid7(), fields, user_id, now)
     await ab.copy(tx, tenant_id, campaign_id, copy["id"])
+    files, copied = Owner(campaign_id=campaign_id), Owner(campaign_id=copy["id"])
+    await attachments.copy_uses(tx, tenant_id, files, [copied])
     return copy
 
 

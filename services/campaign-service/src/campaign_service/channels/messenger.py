@@ -60,8 +60,22 @@ def part(message: EmailMessage, kind: str) -> str:
     return str(found.get_content()) if found is not None else ""
 
 
+def files_of(message: EmailMessage) -> list[dict[str, Any]]:
+    """Attachments and pictures: name, type, content in base64, and the Content-ID of what the HTML shows."""
+    return [
+        {
+            "name": found.get_filename(),
+            "type": found.get_content_type(),
+            "content": "".join(str(found.get_payload()).split()),
+            "content_id": str(found["Content-ID"]).strip("<>") if found["Content-ID"] else None,
+        }
+        for found in message.walk()
+        if found.get_filename() is not None
+    ]
+
+
 def payload(mail: OutgoingMail) -> dict[str, Any]:
-    """Channel, addresses, subject, both bodies and the headers that matter to mail readers."""
+    """Channel, addresses, subject, both bodies, files and the headers that matter to mail readers."""
     message = parsed(mail.content)
     wanted = ("Message-ID", "Reply-To", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Id", "Feedback-ID")
     return {
@@ -73,5 +87,6 @@ def payload(mail: OutgoingMail) -> dict[str, Any]:
         "subject": str(message["Subject"]),
         "html": part(message, "html"),
         "text": part(message, "plain"),
+        "attachments": files_of(message),
         "headers": {name: str(message[name]) for name in wanted if message[name] is not None},
     }

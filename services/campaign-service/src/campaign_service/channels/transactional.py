@@ -12,7 +12,7 @@ from campaign_service.sending.outcomes import Ambiguous, Outcome
 from campaign_service.sending.refs import RecipientRefs
 
 from .http import Answer, Request, form
-from .messenger import parsed, part
+from .messenger import files_of, parsed, part
 from .model import Provider
 
 
@@ -38,6 +38,10 @@ class MailWizzApi:
             "subject": str(message["Subject"]),
             "body": _b64(part(message, "html") or part(message, "plain")),
             "plain_text": _b64(part(message, "plain")),
+            "attachments": {
+                number: {"name": file["name"], "type": file["type"], "data": file["content"]}
+                for number, file in enumerate(files_of(message))
+            },
             "send_at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         }
         return Request(self._url, form({"email": email}), {"X-Api-Key": self._key})

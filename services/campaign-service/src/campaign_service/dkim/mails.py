@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -34,7 +35,10 @@ async def signed(tx: Tx, rt: Runtime, from_email: str, plain: Mails) -> Mails:
 async def signed_mail(tx: Tx, rt: Runtime, from_email: str, mail: OutgoingMail) -> OutgoingMail:
     """One mail, as `signed` does it."""
     sign = await _signer(tx, rt, from_email)
-    return mail if sign is None else replace(mail, content=sign(mail.content))
+    if sign is None:
+        return mail
+    # a mail with large files takes some tenths of a second
+    return replace(mail, content=await asyncio.to_thread(sign, mail.content))
 
 
 async def _signer(tx: Tx, rt: Runtime, from_email: str) -> Callable[[bytes], bytes] | None:

@@ -6,13 +6,14 @@ from uuid import UUID
 
 import pydantic
 
+from campaign_service.attachments.schemas import MessageAttachment
 from campaign_service.messages import service, texts
 from campaign_service.messages.schemas import From, MessageIn, To
 from campaign_service.templates import repository as templates
 from shared.database import Tx
 from shared.errors import AppError, PermanentError
 from shared.events import Consumer, MessageContext
-from shared.events.catalog import MessageRequested, OwnContent, Sender
+from shared.events.catalog import MessageFile, MessageRequested, OwnContent, Sender
 
 
 async def requested(context: MessageContext) -> None:
@@ -37,6 +38,7 @@ async def requested(context: MessageContext) -> None:
             chosen,
             to,
             wanted.variables,
+            attachments=_files(wanted.attachments),
             idempotency_key=wanted.idempotency_key,
             **sender,
         )
@@ -75,6 +77,13 @@ def _sender(sender: Sender) -> dict[str, str]:
     except pydantic.ValidationError as error:
         raise PermanentError(f"the sender cannot be written: {error.errors()[0]['msg']}") from error
     return given.model_dump(exclude_none=True)
+
+
+def _files(given: list[MessageFile]) -> list[MessageAttachment]:
+    try:
+        return [MessageAttachment.model_validate(file.model_dump(exclude_none=True)) for file in given]
+    except pydantic.ValidationError as error:
+        raise PermanentError(f"the files cannot be attached: {error.errors()[0]['msg']}") from error
 
 
 def _own(content: OwnContent | None, to: To) -> service.Chosen | None:

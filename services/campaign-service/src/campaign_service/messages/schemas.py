@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from campaign_service.attachments.schemas import MessageAttachments
 from campaign_service.contacts.types import EmailAddress, LanguageCode, Line, Phone
 from campaign_service.templates.schemas import Html, PlainText, Subject
 
@@ -67,6 +68,9 @@ class MessageIn(BaseModel):
     from_name: Line | None = None
     reply_to: EmailAddress | None = None
     purpose: Purpose = "transactional"
+    attachments: MessageAttachments = Field(
+        default_factory=list, description="Beside those of the template; 10 MiB together unless set otherwise"
+    )
 
     @model_validator(mode="after")
     def _one_content(self) -> Self:
@@ -86,8 +90,8 @@ class MessageIn(BaseModel):
             raise ValueError("to.phone is required")
         if (self.text is not None) == (self.template_id is not None):
             raise ValueError("give either template_id or text")
-        if any((self.subject, self.html, self.from_email, self.from_name, self.reply_to)):
-            raise ValueError("a text has no subject, html or sender of its own")
+        if any((self.subject, self.html, self.from_email, self.from_name, self.reply_to, self.attachments)):
+            raise ValueError("a text has no subject, html, attachments or sender of its own")
         return self
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from campaign_service.attachments import repository as files
+from campaign_service.attachments.repository import Owner
+from campaign_service.attachments.schemas import MessageAttachment
+from campaign_service.attachments.service import attach_to_message
 from campaign_service.contacts import repository as contacts
 from campaign_service.messages import repository
 from campaign_service.messages.builtin import BUILTIN
@@ -61,6 +65,7 @@ async def submit(tx: Tx, rt: Runtime, tenant_id: UUID, user_id: UUID, body: Mess
         chosen,
         body.to,
         body.variables,
+        attachments=body.attachments,
         purpose=body.purpose,
         created_by=user_id,
         **{name: value for name, value in sender.items() if value},
@@ -109,10 +114,11 @@ async def enqueue(
     to: To,
     variables: Mapping[str, Any],
     *,
+    attachments: Sequence[MessageAttachment] = (),
     purpose: str = "transactional",
     **more: Any,
 ) -> UUID:
-    """Store a rendered mail; its id. With an `idempotency_key` that is known, nothing is stored."""
+    """Store a rendered mail with its files; its id. With an `idempotency_key` that is known, nothing is."""
     assert to.email is not None, "who gets a mail has an address"
     rendered = await _rendered(tx, tenant_id, chosen.content, to, variables)
     skip = None
@@ -142,8 +148,24 @@ async def enqueue(
         },
     )
     if stored:
+        await _attach(tx, rt, message_id, chosen, attachments, more.get("created_by"))
         tx.after_commit.append(wake_of(rt).set)
     return message_id
+
+
+async def _attach(
+    tx: Tx,
+    rt: Runtime,
+    message_id: UUID,
+    chosen: Chosen,
+    given: Sequence[MessageAttachment],
+    user_id: UUID | None,
+) -> None:
+    """The files of its template's version, and its own."""
+    if chosen.template_id is not None:
+        template = Owner(template_id=chosen.template_id, template_version=chosen.version)
+        await files.copy_uses(tx, tx.tenant, template, [Owner(message_id=message_id)])
+    await attach_to_message(tx, rt, message_id, given, user_id)
 
 
 async def _rendered(

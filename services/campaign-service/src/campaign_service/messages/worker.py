@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import assert_never
 from uuid import UUID
 
+from campaign_service.attachments.repository import Owner
+from campaign_service.attachments.service import files
 from campaign_service.channels.outlets import TenantOutlet
 from campaign_service.dkim.mails import signed_mail
 from campaign_service.messages import repository
@@ -23,6 +25,7 @@ from campaign_service.settings import settings_of
 from campaign_service.suppressions import repository as suppressions
 from campaign_service.suppressions.repository import NewSuppression
 from shared.database import Tx
+from shared.errors import BusinessRuleError
 from shared.events import Event, new_event
 from shared.utils import logger, uuid7
 from shared.web import Runtime
@@ -94,13 +97,14 @@ class Lane:
     async def _attempt(self, message: Waiting) -> Outcome:
         try:
             mail = await self._mail(message)
-        except RenderError as error:
+        except (RenderError, BusinessRuleError) as error:
             return Rejected(Reply(553, f"5.6.0 {error}"), "rcpt")
         return await self._deliver(message, mail)
 
     async def _mail(self, message: Waiting) -> OutgoingMail:
-        mail = outgoing(message.id, message.row, self._domain, message.possible_repeats)
         async with self._rt.db.tenant_tx(message.tenant_id, read_only=True) as tx:
+            carried = await files(tx, [Owner(message_id=message.id)])
+            mail = outgoing(message.id, message.row, self._domain, message.possible_repeats, carried)
             return await signed_mail(tx, self._rt, message.row["from_email"], mail)
 
     async def _deliver(self, message: Waiting, mail: OutgoingMail) -> Outcome:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from email import policy
 from email.parser import BytesHeaderParser
 from urllib.parse import urlsplit
 
 from campaign_service.rendering import Content, Preview
 from campaign_service.rendering.markup import Masked, Tag, scan
+from campaign_service.rendering.mime import shown_files
 from campaign_service.rendering.plaintext import html_to_text
 
 from .schemas import Check, error, ok, warning
 
 CLIPPED = 102_000
+# Many mail servers refuse more than 10 MB, Gmail more than 25 MB; base64 makes files a third larger.
+_HEAVY, _TOO_HEAVY = 10_000_000, 25_000_000
+_BASE64 = 4 / 3 * 78 / 76
 _SUBJECT = 78
 _FEW_WORDS = 20
 _PLACEHOLDERS = re.compile(
@@ -130,6 +134,27 @@ def _without_default(source: str) -> Iterator[str]:
     for field, filters in _OUTPUT.findall(source):
         if _MAY_BE_EMPTY.fullmatch(field) and "default" not in filters:
             yield field
+
+
+def check_weight(files: int, contents: Iterable[Content]) -> Check:
+    """The whole mail as it travels; `files` are the bytes of its attachments."""
+    weight = files * _BASE64 + max(len(f"{c.html}{c.text or ''}".encode()) for c in contents)
+    said = f"The whole mail has {weight / 1e6:.1f} MB"
+    if weight > _TOO_HEAVY:
+        return error("weight", f"{said}: large mailbox providers refuse it", "Link to the files instead")
+    if weight > _HEAVY:
+        return warning("weight", f"{said}: many mail servers refuse it", "Link to the files instead")
+    return ok("weight", said)
+
+
+def check_pictures(name: str, markup: str, attached: Collection[str | None]) -> Check | None:
+    """Pictures that the HTML shows by `cid:` have to be attached. None without such pictures."""
+    shown = shown_files(markup)
+    missing = sorted(shown - {one for one in attached if one})
+    if missing:
+        advice = "Attach a file with this content_id"
+        return error("inline_images", f"Not attached: {', '.join(missing[:5])}", advice, name)
+    return ok("inline_images", "All pictures in the mail are attached", name) if shown else None
 
 
 def check_headers(mail: bytes, public_url: str) -> Iterator[Check]:

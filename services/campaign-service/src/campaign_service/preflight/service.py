@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from campaign_service.attachments import repository as attachments
+from campaign_service.attachments.repository import Owner
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns.audience import service as audience
 from campaign_service.campaigns.audience.choice import selection_of
-from campaign_service.campaigns.content import campaign_info, load_contents
+from campaign_service.campaigns.content import campaign_info, current, load_contents
 from campaign_service.dkim import repository as sending_domains
 from campaign_service.dkim import service as dkim
 from campaign_service.dkim.lookup import TextRecords
@@ -31,7 +33,7 @@ from shared.errors import BusinessRuleError, ConflictError, NotFoundError
 from shared.web import Runtime
 
 from . import records, repository
-from .contents import check_content, check_headers
+from .contents import check_content, check_headers, check_pictures, check_weight
 from .schemas import Check, PreflightOut, error, ok, warning
 
 _OLD = timedelta(days=365)
@@ -54,6 +56,7 @@ async def run(tx: Tx, rt: Runtime, campaign_id: UUID) -> PreflightOut:
         raise BusinessRuleError("Only campaigns of mails have a preflight")
     contents, info = await _contents(tx, rt, campaign)
     checks = check_contents(contents, info, site_of(rt))
+    checks += await _files(tx, campaign, contents)
     checks += await _sender(tx, rt, info)
     checks.append(await _audience(tx, campaign, rt.clock.now()))
     checks.append(await _import_age(tx, rt.clock.now()))
@@ -71,7 +74,8 @@ async def require(tx: Tx, rt: Runtime, campaign_id: UUID) -> None:
     if campaign is None or campaign["channel"] == "sms" or campaign["status"] not in ("draft", "scheduled"):
         return
     contents, info = await _contents(tx, rt, campaign)
-    errors = [check for check in check_contents(contents, info, site_of(rt)) if check.status == "error"]
+    checks = [*check_contents(contents, info, site_of(rt)), *await _files(tx, campaign, contents)]
+    errors = [check for check in checks if check.status == "error"]
     if errors:
         raise PreflightFailedError(
             "; ".join(check.message for check in errors)[:500],
@@ -98,6 +102,16 @@ def check_contents(contents: dict[str, Content], info: CampaignInfo, site: Site)
     except RenderError as failure:
         return [*checks, error("rendering", f"The mail cannot be made: {failure}", "Correct the template")]
     return [*checks, *check_headers(mail, site.public_url)]
+
+
+async def _files(tx: Tx, campaign: Campaign, contents: dict[str, Content]) -> list[Check]:
+    _, _, version = await current(tx, campaign)
+    template = Owner(template_id=campaign["template_id"], template_version=version)
+    owners = (template, Owner(campaign_id=campaign["id"]))
+    files = [use for owner in owners for use in await attachments.uses(tx, tx.tenant, owner)]
+    names = {use["content_id"] for use in files}
+    shown = [check_pictures(name, content.html, names) for name, content in contents.items()]
+    return [check_weight(sum(use["size"] for use in files), contents.values()), *filter(None, shown)]
 
 
 async def _sender(tx: Tx, rt: Runtime, info: CampaignInfo) -> list[Check]:

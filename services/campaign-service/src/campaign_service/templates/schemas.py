@@ -185,6 +185,7 @@ class PreviewIn(BaseModel):
     version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     campaign_name: Line = "Preview"
     campaign_id: UUID | None = Field(default=None, description="Whose sender and name are shown")
+    code: ShortLine = Field(default="SAMPLE-CODE", description="In place of {{ code }}")
 
 
 class PreviewOut(BaseModel):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from campaign_service.attachments import repository as attachments
 from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns.content import campaign_info
 from campaign_service.contacts import service as contacts
@@ -111,11 +113,7 @@ def out(template: Mapping[str, Any]) -> dict[str, Any]:
 
 async def update(tx: Tx, tenant_id: UUID, template_id: UUID, body: TemplateUpdate) -> dict[str, Any]:
     """Raises TemplateArchivedError, TemplateNameTakenError, TemplateSyntaxError."""
-    if not await repository.lock(tx, tenant_id, template_id):
-        raise NotFoundError("There is no such template")
-    template = await get(tx, tenant_id, template_id)
-    if template["archived_at"] is not None:
-        raise TemplateArchivedError("An archived template does not change")
+    template = await _locked(tx, tenant_id, template_id)
     changes = body.changes()
     contents = _merged(template["contents"], changes.pop("contents", {}))
     _require_default(contents, changes.get("default_language", template["default_language"]))
@@ -123,8 +121,34 @@ async def update(tx: Tx, tenant_id: UUID, template_id: UUID, body: TemplateUpdat
     if contents != template["contents"]:
         changes["current_version"] = template["version"] + 1
         await repository.insert_contents(tx, tenant_id, template_id, changes["current_version"], contents)
+        await _keep_files(tx, tenant_id, template_id, template["version"])
     await repository.update(tx, tenant_id, template_id, changes)
     return await get(tx, tenant_id, template_id)
+
+
+async def _keep_files(tx: Tx, tenant_id: UUID, template_id: UUID, version: int) -> None:
+    """The version after `version` carries the same files."""
+    old, new = (attachments.Owner(template_id=template_id, template_version=version + n) for n in (0, 1))
+    await attachments.copy_uses(tx, tenant_id, old, [new])
+
+
+async def new_version(tx: Tx, tenant_id: UUID, template_id: UUID) -> int:
+    """The same contents and files as a new version, whose files may be changed; its number."""
+    template = await _locked(tx, tenant_id, template_id)
+    version: int = template["version"] + 1
+    await repository.insert_contents(tx, tenant_id, template_id, version, template["contents"])
+    await _keep_files(tx, tenant_id, template_id, template["version"])
+    await repository.update(tx, tenant_id, template_id, {"current_version": version})
+    return version
+
+
+async def _locked(tx: Tx, tenant_id: UUID, template_id: UUID) -> dict[str, Any]:
+    if not await repository.lock(tx, tenant_id, template_id):
+        raise NotFoundError("There is no such template")
+    template = await get(tx, tenant_id, template_id)
+    if template["archived_at"] is not None:
+        raise TemplateArchivedError("An archived template does not change")
+    return template
 
 
 def _merged(old: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -152,7 +176,7 @@ async def archive(tx: Tx, tenant_id: UUID, template_id: UUID) -> dict[str, Any]:
 async def preview(tx: Tx, rt: Runtime, tenant_id: UUID, template_id: UUID, body: PreviewIn) -> PreviewOut:
     """The template as one person would get it, by the engine of the send."""
     template = await get(tx, tenant_id, template_id, body.version)
-    person = await _person(tx, tenant_id, body)
+    person = replace(await _person(tx, tenant_id, body), code=body.code)
     contents = template["contents"]
     if body.language is not None and body.language not in contents:
         raise ValidationError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from code_service.mailing.schemas import MailIn
 from shared.events import new_event
-from shared.events.catalog import MessageRequested, OwnContent, Recipient, Sender
+from shared.events.catalog import MessageFile, MessageRequested, OwnContent, Recipient, Sender
 from shared.jobs import JobContext, job
 
 SEND = "email.send"
@@ -45,6 +45,7 @@ def request_of(mail: MailIn, key: str) -> MessageRequested:
         idempotency_key=key,
         sender=sender,
         content=content,
+        attachments=[MessageFile(**file.model_dump()) for file in mail.attachments],
     )
 
 

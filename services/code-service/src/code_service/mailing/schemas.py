@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated, Any, Self
+from uuid import UUID
 
 import orjson
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -17,6 +19,12 @@ _VARIABLES_BYTES = 64 * 1024
 def _email(value: str) -> str:
     if not is_email(value):
         raise ValueError("this is not an e-mail address")
+    return value
+
+
+def _base64(value: str) -> str:
+    if not base64.b64decode(value, validate=True):
+        raise ValueError("the file is empty")
     return value
 
 
@@ -36,6 +44,27 @@ Name = Annotated[
 ]
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=r"^[^\x00\r\n]*$")]
 Content = Annotated[str, StringConstraints(min_length=1, max_length=_MAX_TEXT, pattern=r"^[^\x00]*$")]
+
+
+class FileIn(Body):
+    """A file that campaign-service has, by its `id` (POST /api/v2/attachments), or a small one: `name` and
+    `content` in base64, which counts against the size of the request."""
+
+    id: UUID | None = None
+    name: (
+        Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
+    ) = None
+    content: Annotated[str, AfterValidator(_base64)] | None = None
+    content_id: (
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}(@[A-Za-z0-9.-]{1,64})?$")] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        given = (self.name is not None, self.content is not None)
+        if given not in ((True, True), (False, False)) or given[0] == (self.id is not None):
+            raise ValueError("give either id or name and content")
+        return self
 
 
 class MailIn(Body):
@@ -62,6 +91,7 @@ class MailIn(Body):
     from_email: Email | None = None
     from_name: Name | None = None
     reply_to: Email | None = None
+    attachments: Annotated[list[FileIn], Field(max_length=20)] = Field(default_factory=list)
     dry_run: bool = False
 
     @model_validator(mode="after")

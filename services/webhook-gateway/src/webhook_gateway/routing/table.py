@@ -49,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
         "/api/v2/templates",
         "/api/v2/suppressions",
         "/api/v2/messages",
+        "/api/v2/attachments",
         "/api/v2/conversations",
         "/api/v2/leads",
         "/api/v2/sending",
@@ -122,6 +123,8 @@ PUBLIC_PATHS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 UPLOADS: tuple[re.Pattern[str], ...] = (
     re.compile(r"/api/v2/contacts/[^/]+/import"),
+    re.compile(r"/api/v2/(?:attachments|messages)/[^/]+"),
+    re.compile(r"/api/v2/(?:templates|campaigns)/[^/]+/[^/]+/attachments"),
     re.compile(r"/codes/import"),
     re.compile(r"/automation/(?:fienta|csv)/[a-z-]+"),
     re.compile(r"/automation/xlsx-to-csv"),

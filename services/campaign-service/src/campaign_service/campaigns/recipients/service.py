@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from campaign_service.attachments import repository as attachments
+from campaign_service.attachments.repository import Owner
 from campaign_service.campaigns import content
 from campaign_service.campaigns.audience import service as audience_service
 from campaign_service.campaigns.audience.choice import selection_of
@@ -84,6 +86,15 @@ async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, 
         text=rendered.text,
     )
     tx.after_commit.append(wake_of(runtime).set)
-    return await repository.queue_test_mails(
+    ids = await repository.queue_test_mails(
         tx, campaign["tenant_id"], body.to, mail, user_id, runtime.clock.now()
     )
+    await _attach(tx, campaign, ids)
+    return ids
+
+
+async def _attach(tx: Tx, campaign: Campaign, message_ids: list[UUID]) -> None:
+    _, _, version = await content.current(tx, campaign)
+    template = Owner(template_id=campaign["template_id"], template_version=version)
+    for owner in (template, Owner(campaign_id=campaign["id"])):
+        await attachments.copy_uses(tx, tx.tenant, owner, [Owner(message_id=each) for each in message_ids])
