@@ -144,12 +144,12 @@ def tell_winner(story: Story) -> None:
     one, two = decided["variants"]
     others = Counter(_number_of(mail) for mail in mails)
     chance = chance_of(trial.clicks, [len(group) for group in trial.groups])
+    story.report.check("it was not decided early", True, decided["decided_at"] >= decided["decide_at"])
     story.report.table(
         "Winner",
         [
             ("people who clicked in the first", trial.clicks[0], one["reactions"]),
             ("people who clicked in the second", trial.clicks[1], two["reactions"]),
-            ("decided at the time that was set", True, decided["decided_at"] >= decided["decide_at"]),
             ("winner", 2, decided["winner"]),
             ("outcome", "significant", decided["outcome"]),
             ("p-value", f"{chance:.6f}", f"{decided['p_value']:.6f}"),
