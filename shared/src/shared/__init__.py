@@ -1,35 +1,22 @@
-"""The common package of all services."""
+"""The common package of all services. Names load when they are asked for: all take most of a second."""
 
-from shared.config import SERVICE_PORTS, SERVICES, CommonConfig, get_common_config, get_service_url
-from shared.database import (
-    BaseRepository,
-    SimpleDatabase,
-    SimpleMigrationManager,
-    Tx,
-    get_database,
-    init_database,
-    query,
-    tenant_tx,
-)
-from shared.models import *  # noqa: F403  # the public names are models.__all__
-from shared.models import __all__ as _model_names
-from shared.utils import *  # noqa: F403
-from shared.utils import __all__ as _util_names
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "SERVICES",
-    "SERVICE_PORTS",
-    "BaseRepository",
-    "CommonConfig",
-    "SimpleDatabase",
-    "SimpleMigrationManager",
-    "Tx",
-    "get_common_config",
-    "get_database",
-    "get_service_url",
-    "init_database",
-    "query",
-    "tenant_tx",
-    *_model_names,
-    *_util_names,
-]
+if TYPE_CHECKING:
+    from shared.config import *  # noqa: F403
+    from shared.database import *  # noqa: F403
+    from shared.models import *  # noqa: F403  # the public names are models.__all__
+    from shared.utils import *  # noqa: F403
+else:
+    # The quick ones first.
+    _HOMES = ("shared.models", "shared.config", "shared.utils", "shared.database")
+
+    def __getattr__(name: str) -> Any:
+        if name == "__all__":
+            return [public for home in _HOMES for public in import_module(home).__all__]
+        if not name.startswith("__"):
+            for home in map(import_module, _HOMES):
+                if name in home.__all__:
+                    return globals().setdefault(name, getattr(home, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,6 +13,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.errors import ConfigurationError
 
+# What `from shared import …` gives of it.
+__all__ = ["SERVICES", "SERVICE_PORTS", "CommonConfig", "get_common_config", "get_service_url"]
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceSpec:

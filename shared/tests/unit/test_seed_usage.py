@@ -1,6 +1,8 @@
 """The names and usages the first document of the shared library promises, and the faults of its ancestor."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -274,3 +276,13 @@ async def test_route_dependencies_of_the_seed_work_on_a_plain_app() -> None:
         assert made.json() is True
         with pytest.raises(UnauthorizedError):
             await client.post("/internal/users", json={}, headers={"X-Service-Key": "the-service-kez"})
+
+
+def test_names_load_when_they_are_asked_for_and_each_is_there() -> None:
+    script = "import sys, shared.database\nassert not {'fastapi', 'httpx', 'jwt'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    names: dict[str, object] = {}
+    exec("from shared import *", names)
+    assert {"get_database", "logger", "require_jwt_auth", "Lead", "SERVICE_PORTS"} < set(names)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(shared, "nothing")  # noqa: B009  # the type checker knows the name is not there
