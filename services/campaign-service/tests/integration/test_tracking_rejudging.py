@@ -100,6 +100,22 @@ async def test_one_visitor_of_many_mails_turns_out_to_be_a_scanner(lone_kit: Kit
     assert await hit_figures(kit, campaign_id) == after
 
 
+async def test_an_inner_address_and_several_programs_are_no_crowd(lone_kit: Kit) -> None:
+    kit = lone_kit
+    campaign_id = await kit.accepted(2 * MANY_RECIPIENTS)
+    wait_for_noon(kit)
+    people = await tokens(kit, campaign_id)
+    for inner, token in enumerate(people[:MANY_RECIPIENTS]):
+        await get(kit, f"/t/c/{token}.0", visitor="172.17.0.1" if inner else "::ffff:10.0.0.1")
+    for number, token in enumerate(people[MANY_RECIPIENTS:]):
+        await get(kit, f"/t/c/{token}.0", agent=f"{FIREFOX} {number % 2}")
+    assert (await run(kit, campaign_id))["changed"] == 0
+    visitors = await kit.fetch(
+        "SELECT count(*) AS n FROM message_event WHERE tenant_id = $1 AND detail->>'visitor' = ''", kit.tenant
+    )
+    assert visitors[0]["n"] == MANY_RECIPIENTS
+
+
 async def test_a_click_at_the_moment_of_a_late_reported_delivery_is_a_scanners(lone_kit: Kit) -> None:
     kit = lone_kit
     campaign_id = await kit.accepted(1)

@@ -17,19 +17,21 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
     ("second", "found"), [(0, True), (59, True), (60, False), (-1, False), (29, True), (30, True)]
 )
 def test_an_even_window_is_the_minute(second: int, found: bool) -> None:
-    crowds = Crowds({("v", 2 * int(MINUTE.timestamp() // 60))})
-    assert crowds.has("v", datetime.fromtimestamp(MINUTE.timestamp() + second, UTC)) is found
+    crowds = Crowds({("v", "p", 2 * int(MINUTE.timestamp() // 60))})
+    assert crowds.has("v", "p", datetime.fromtimestamp(MINUTE.timestamp() + second, UTC)) is found
 
 
 @pytest.mark.parametrize(("second", "found"), [(-31, False), (-30, True), (0, True), (29, True), (30, False)])
 def test_an_odd_window_lies_across_the_minute(second: int, found: bool) -> None:
-    crowds = Crowds({("v", 2 * int(MINUTE.timestamp() // 60) - 1)})
-    assert crowds.has("v", datetime.fromtimestamp(MINUTE.timestamp() + second, UTC)) is found
+    crowds = Crowds({("v", "p", 2 * int(MINUTE.timestamp() // 60) - 1)})
+    assert crowds.has("v", "p", datetime.fromtimestamp(MINUTE.timestamp() + second, UTC)) is found
 
 
 def test_who_is_not_known_is_no_crowd() -> None:
-    assert not Crowds({("", 2 * int(MINUTE.timestamp() // 60))}).has("", MINUTE)
-    assert not Crowds(set()).has("v", MINUTE)
+    number = 2 * int(MINUTE.timestamp() // 60)
+    assert not Crowds({("", "p", number)}).has("", "p", MINUTE)
+    assert not Crowds({("v", "p", number)}).has("v", "q", MINUTE)
+    assert not Crowds(set()).has("v", "p", MINUTE)
 
 
 @pytest.mark.parametrize(

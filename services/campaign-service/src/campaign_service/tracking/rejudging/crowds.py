@@ -1,4 +1,5 @@
-"""One visitor that asks for the mails of many people within a minute is no reader of any of them."""
+"""One visitor that asks for the mails of many people within a minute, always with the same program, is no
+reader of any of them."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from datetime import datetime
 MANY_RECIPIENTS = 10
 WINDOW_SECONDS = 60
 
-#: Visitor, and the number of a window: even ones begin with each minute, odd ones half a minute before.
-Crowd = tuple[str, int]
+#: Visitor, its program, and the number of a window: even ones begin with each minute, odd ones half a minute
+#: before.
+Crowd = tuple[str, str, int]
 
 
 class Crowds:
@@ -19,9 +21,9 @@ class Crowds:
     def __init__(self, found: Set[Crowd]) -> None:
         self._found = found
 
-    def has(self, visitor: str, at: datetime) -> bool:
+    def has(self, visitor: str, program: str, at: datetime) -> bool:
         if not visitor or not self._found:
             return False
         seconds = at.timestamp()
         windows = (2 * int(seconds // WINDOW_SECONDS), 2 * int((seconds + 30) // WINDOW_SECONDS) - 1)
-        return any((visitor, number) in self._found for number in windows)
+        return any((visitor, program, number) in self._found for number in windows)

@@ -56,19 +56,19 @@ async def people(
 async def crowds(tx: Tx, tenant_id: UUID, campaign_id: UUID, since: datetime) -> Crowds:
     """Visitors that asked for the mails of many people in one window of time."""
     rows = await tx.fetch(
-        f"""SELECT detail->>'visitor' AS visitor, w.number
+        f"""SELECT e.detail->>'visitor' AS visitor, e.detail->>'user_agent' AS program, w.number
             FROM message_event e CROSS JOIN LATERAL (VALUES
               (2 * floor(extract(epoch FROM e.occurred_at) / 60)::bigint),
               (2 * floor((extract(epoch FROM e.occurred_at) + 30) / 60)::bigint - 1)) AS w (number)
             WHERE e.tenant_id = $1 AND e.campaign_id = $2 AND {_HITS} AND e.occurred_at >= $3
               AND e.detail->>'visitor' <> ''
-            GROUP BY 1, 2 HAVING count(DISTINCT e.contact_id) >= $4""",
+            GROUP BY 1, 2, 3 HAVING count(DISTINCT e.contact_id) >= $4""",
         tenant_id,
         campaign_id,
         since,
         MANY_RECIPIENTS,
     )
-    found: set[Crowd] = {(row["visitor"], row["number"]) for row in rows}
+    found: set[Crowd] = {(row["visitor"], row["program"] or "", row["number"]) for row in rows}
     return Crowds(found)
 
 

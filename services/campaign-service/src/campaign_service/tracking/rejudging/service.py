@@ -56,7 +56,7 @@ async def rejudge(tx: Tx, campaign_id: UUID, contacts: Sequence[UUID], since: da
 def _changes(
     stored: Sequence[tuple[Hit, Verdict]], row: RecipientRow, link_count: int, known: Crowds
 ) -> list[Change]:
-    crowded = {hit.dedupe_key for hit, _ in stored if known.has(hit.visitor, hit.at)}
+    crowded = {hit.dedupe_key for hit, _ in stored if known.has(hit.visitor, hit.user_agent, hit.at)}
     judged = judge_person([hit for hit, _ in stored], [], row.reached_at, link_count, crowded)
     before = {hit.dedupe_key: verdict for hit, verdict in stored}
     return [
