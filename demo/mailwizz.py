@@ -19,7 +19,7 @@ def event(kind: str, mail: Envelope, campaign_uid: str, at: float, url: str | No
     subscriber = hashlib.sha256(mail.recipient.encode()).hexdigest()[:13]
     details = {
         "type": kind,
-        "ip_address": "203.0.113.44",
+        "ip_address": f"203.0.113.{int(subscriber, 16) % 250 + 1}",
         "user_agent": BROWSER,
         "date_added": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
     }
