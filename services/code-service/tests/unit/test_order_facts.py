@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from code_service.orders.facts import OrderFact, fold, further, is_news, status_of
@@ -50,9 +50,15 @@ def test_the_order_of_arrival_does_not_matter(known: list[OrderFact], chance: ra
     assert fold(shuffled) == fold(known)
 
 
+def place(one: OrderFact) -> tuple[datetime | None, str]:
+    """What orders facts that tell their time. One without a status is about an order that goes on."""
+    return one.at, one.status or "completed"
+
+
 @given(facts, st.integers(51, 60))
+@example([fact(2, None, 0, total_minor=1), fact(1, "completed", 0, total_minor=0)], 51)
 def test_a_later_repeat_is_no_news(known: list[OrderFact], number: int) -> None:
-    """With times of their own; without, a repeat of something old could be a correction."""
+    """With times of their own, and no two for one moment; else a repeat of something old could be a correction."""
     timed = [one for one in known if one.at is not None]
     for one in timed:
         again = OrderFact(
@@ -63,7 +69,7 @@ def test_a_later_repeat_is_no_news(known: list[OrderFact], number: int) -> None:
             at=one.at,
             details=one.details,
         )
-        others = [other for other in timed if (other.at, other.status) != (one.at, one.status)]
+        others = [other for other in timed if place(other) != place(one)]
         assert not is_news(fold([*others, one]), fold([*others, one, again]))
 
 
