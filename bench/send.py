@@ -60,6 +60,7 @@ SINK = Path("/usr/sbin/smtp-sink")
 SECRET = "benchmark secret, used on this machine only"
 MAIL_DOMAIN = "mail.example.com"
 PUBLIC_URL = "https://mail.example.com"
+_AT_ONCE = 50_000
 PARAGRAPH = (
     "<p>Dear {{ first_name }}, the spring catalogue is here: two hundred new frames, prints and albums, made "
     "to order and sent within three days. As a customer from {{ contact.country }} you pay no postage.</p>\n"
@@ -178,16 +179,18 @@ async def seed(db: SimpleDatabase, recipients: int) -> tuple[UUID, UUID]:
     """A tenant's contacts and template; (tenant, template)."""
     tenant, template = uuid7(), uuid7()
     async with db.tenant_tx(tenant) as tx:
-        await tx.execute(
-            """INSERT INTO contact
-                 (tenant_id, id, email, first_name, last_name, language, country, custom_fields)
-               SELECT $1, gen_random_uuid(), 'person' || n || '@d' || n % 500 || '.example.com',
-                      (ARRAY['Anna', 'Zoë', 'Luc', 'Maria', 'Søren'])[1 + n % 5], 'Name' || n, 'en', 'FR',
-                      jsonb_build_object('number', n)
-               FROM generate_series(1, $2) n""",
-            tenant,
-            recipients,
-        )
+        for first in range(1, recipients + 1, _AT_ONCE):
+            await tx.execute(
+                """INSERT INTO contact
+                     (tenant_id, id, email, first_name, last_name, language, country, custom_fields)
+                   SELECT $1, gen_random_uuid(), 'person' || n || '@d' || n % 500 || '.example.com',
+                          (ARRAY['Anna', 'Zoë', 'Luc', 'Maria', 'Søren'])[1 + n % 5], 'Name' || n, 'en', 'FR',
+                          jsonb_build_object('number', n)
+                   FROM generate_series($2::int, $3::int) n""",
+                tenant,
+                first,
+                min(recipients, first + _AT_ONCE - 1),
+            )
         await tx.execute(
             "INSERT INTO template (tenant_id, id, name) VALUES ($1, $2, 'Spring')", tenant, template
         )
