@@ -58,7 +58,7 @@ def place(one: OrderFact) -> tuple[datetime | None, str]:
 @given(facts, st.integers(51, 60))
 @example([fact(2, None, 0, total_minor=1), fact(1, "completed", 0, total_minor=0)], 51)
 def test_a_later_repeat_is_no_news(known: list[OrderFact], number: int) -> None:
-    """With times of their own, and no two for one moment; else a repeat of something old could be a correction."""
+    """With times of their own, no two the same; else a repeat of something old could be a correction."""
     timed = [one for one in known if one.at is not None]
     for one in timed:
         again = OrderFact(
