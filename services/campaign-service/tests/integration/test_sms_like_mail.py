@@ -107,6 +107,20 @@ async def test_a_mail_has_no_variant_by_text(kit: Kit) -> None:
     assert answer.status_code == 400
 
 
+async def test_each_variant_can_be_seen(phones: Phones) -> None:
+    await phones.person(first_name="Ann")
+    draft = await phones.draft("Plain")
+    body = {"variants": [{"sms_text": "One {{ first_name }}"}, {"sms_text": "Two"}]}
+    await phones.kit.ok("POST", f"/{draft['id']}/variants", json=body)
+    shown = [
+        (await phones.kit.ok("GET", f"/{draft['id']}/preview{query}"))["text"]
+        for query in ("", "?variant=1", "?variant=2")
+    ]
+    assert shown == ["Plain", "One Ann", "Two"]
+    missing = await phones.kit.campaigns("GET", f"/{draft['id']}/preview?variant=3")
+    assert missing.status_code == 404
+
+
 async def test_the_dearest_variant_is_counted(phones: Phones) -> None:
     await phones.person()
     draft = await phones.draft("Short")

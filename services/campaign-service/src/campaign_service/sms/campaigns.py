@@ -21,7 +21,7 @@ from campaign_service.sms.links import service as links
 from campaign_service.sms.links.rewriting import Shorten
 from campaign_service.sms.recipients import repository as recipients
 from shared.database import Tx
-from shared.errors import BusinessRuleError, ValidationError
+from shared.errors import BusinessRuleError, NotFoundError, ValidationError
 from shared.web import Runtime
 
 Campaign = dict[str, Any]
@@ -177,11 +177,18 @@ async def _estimate(
 
 
 async def preview(
-    tx: Tx, rt: Runtime, campaign: Campaign, contact_id: UUID | None, language: str | None
+    tx: Tx,
+    rt: Runtime,
+    campaign: Campaign,
+    contact_id: UUID | None,
+    language: str | None,
+    variant: int | None,
 ) -> dict[str, Any]:
     """The text as one contact would get it (default: the tenant's first), counted and priced."""
     tenant_id = campaign["tenant_id"]
-    text = (await sample_texts(tx, rt, campaign)).plain
+    text = (await sample_texts(tx, rt, campaign)).of(variant or 0)
+    if text is None:
+        raise NotFoundError("There is no such variant")
     account = await _ready(tx, rt, tenant_id)
     person = await campaigns.contact(tx, tenant_id, contact_id) or _SOMEBODY
     chosen = text.choose(language or campaign["language"], person["language"])

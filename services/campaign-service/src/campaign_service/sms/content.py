@@ -98,6 +98,10 @@ class Texts:
         self.plain = texts[0]
         self.is_varied = len(texts) > 1
 
+    def of(self, variant: int) -> SmsText | None:
+        """That of one variant, or 0; None when there is no such."""
+        return self._texts.get(variant)
+
     def fill(self, language: str, person: Mapping[str, Any]) -> str:
         """The text of the person's variant. Raises RenderError."""
         return self._texts.get(person.get("variant") or 0, self.plain).fill(language, person)

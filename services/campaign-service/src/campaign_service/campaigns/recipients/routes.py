@@ -52,12 +52,12 @@ async def preview(
         UUID | None, Query(description="As this contact; default the tenant's first")
     ] = None,
     language: Annotated[Language | None, Query(description="In this language, not the contact's")] = None,
-    variant: Annotated[int | None, Query(ge=1, le=5, description="Of this variant; mails only")] = None,
+    variant: Annotated[int | None, Query(ge=1, le=5, description="Of this variant")] = None,
 ) -> ApiResponse[PreviewOut]:
     """The mail by the engine that sends it, without tracking. In place of a code it shows SAMPLE-CODE."""
     campaign = await service.get(tx, tenant_id, campaign_id)
     if campaign["channel"] == "sms":
-        text = await sms.preview(tx, runtime, campaign, contact_id, language)
+        text = await sms.preview(tx, runtime, campaign, contact_id, language, variant)
         return success_response(PreviewOut(subject="", html="", **text))
     other = await variant_contents(tx, campaign, variant) if variant else None
     rendered, chosen, person = await content.preview(tx, campaign, contact_id, language, other)
