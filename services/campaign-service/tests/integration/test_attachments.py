@@ -270,3 +270,17 @@ async def test_files_are_a_tenants_own_and_need_a_role(kit: Kit, mint: TokenMint
     path = f"/api/v2/templates/{kit.tenant}/{template}/attachments"
     assert (await kit.request("POST", path, files=files, headers=stranger)).status_code == 404
     assert (await kit.request("POST", path, files=files, headers=viewer)).status_code == 403
+
+
+async def test_files_of_a_forgotten_person_are_gone_and_those_of_the_tenant_stay(kit: Kit) -> None:
+    [contact] = await kit.add_contacts(1, prefix="gone")
+    kept = await stored(kit, "kept.pdf")
+    given = [{"id": kept["id"]}, {"name": "invoice.txt", "content": "aGVsbG8="}]
+    for address in ("gone1@example.com", "other@example.com"):
+        body = {"to": {"email": address}, "subject": "s", "text": "t", "attachments": given}
+        answer = await kit.request("POST", f"/api/v2/messages/{kit.tenant}", json=body)
+        assert answer.status_code == 202
+    erased = await kit.request("POST", f"/api/v2/contacts/{kit.tenant}/{contact}/erase")
+    assert erased.status_code == 200
+    rows = await kit.fetch("SELECT name FROM attachment WHERE tenant_id = $1 ORDER BY name", kit.tenant)
+    assert [row["name"] for row in rows] == ["invoice.txt", "kept.pdf"]

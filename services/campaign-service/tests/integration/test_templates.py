@@ -308,3 +308,10 @@ async def test_preview_shows_the_header_of_a_campaign(templates: Templates) -> N
     assert headers["To"] == "Anna Berg <anna@example.com>"
     assert headers["X-Campaign-Id"] == campaign_id
     assert (await templates.preview(made["id"], campaign_id=str(uuid4()))).status_code == 404
+
+
+async def test_preview_shows_a_code_in_its_place(templates: Templates) -> None:
+    made = await templates.create(subject="{{ code }}", html="<p>{{ code }}</p>")
+    assert (await templates.preview(made["id"])).json()["data"]["subject"] == "SAMPLE-CODE"
+    shown = (await templates.preview(made["id"], code="SPRING-1")).json()["data"]
+    assert (shown["subject"], shown["text"].strip()) == ("SPRING-1", "SPRING-1")

@@ -100,6 +100,24 @@ async def test_variants_can_be_written_replaced_and_taken_away(kit: Kit) -> None
     assert (await kit.campaigns("DELETE", path)).status_code == 404
 
 
+async def test_each_variant_can_be_previewed(kit: Kit) -> None:
+    other = await kit.add_template(("en",), "<p>Another {{ code }}</p>")
+    campaign = await kit.create(code_pool="spring")
+    rules = TWO | {"variants": [{"subject": "First for {{ first_name }}"}, {"template_id": str(other)}]}
+    await kit.ok("PUT", f"/{campaign['id']}/variants", json=rules)
+    first, second, plain = [
+        await kit.ok("GET", f"/{campaign['id']}/preview{query}")
+        for query in ("?variant=1", "?variant=2&language=en", "")
+    ]
+    assert (first["subject"], first["html"]) == ("First for", plain["html"])
+    assert "Another SAMPLE-CODE" in second["html"]
+    assert plain["subject"].startswith("[en]")
+    for number, status in ((3, 404), (0, 422)):
+        assert (
+            await kit.campaigns("GET", f"/{campaign['id']}/preview?variant={number}")
+        ).status_code == status
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaign_service.attachments.kinds import plain_name
 from campaign_service.messages.mime import outgoing
 from campaign_service.rendering import Content, File, Recipient, compile_message, encode_file
 
@@ -90,7 +91,7 @@ def test_names_of_files_are_parameters_and_never_encoded_words(name: str) -> Non
     st.text(st.characters(codec="utf-8"), max_size=80),
 )
 def test_any_content_arrives_under_any_name(contents: list[bytes], name: str) -> None:
-    plain = "".join(c for c in name if c.isprintable()) or "x"
+    plain = plain_name(name)
     files = [File(plain, "application/octet-stream", encode_file(content)) for content in contents]
     for raw in (campaign_mail(HTML, *files), single_mail(*files, html=HTML)):
         modern, legacy = read(raw)

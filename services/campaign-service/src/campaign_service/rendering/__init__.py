@@ -14,7 +14,7 @@ from .model import (
     RenderError,
     TemplateSyntaxError,
 )
-from .preview import preview_headers, render_preview
+from .preview import check_limits, preview_headers, render_preview
 from .site import Site
 from .variables import merge_variables
 
@@ -30,6 +30,7 @@ __all__ = [
     "RenderError",
     "Site",
     "TemplateSyntaxError",
+    "check_limits",
     "choose_content",
     "compile_message",
     "compile_mjml",

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from liquid import Markup
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, ResourceLimitError
 
 from . import headers
 from .choosing import choose_content
@@ -22,7 +22,7 @@ from .links import TRACKING_OUTPUT, LinkTable, Tracking, add_pixel, rewrite_html
 from .liquid_env import Part, parse, render
 from .markup import Masked
 from .mime import File, layout
-from .model import CampaignInfo, Content, OutgoingMail, Recipient, RenderError
+from .model import CampaignInfo, Content, OutgoingMail, Recipient, RenderError, RenderLimitError
 from .plaintext import html_to_text
 from .quoted import (
     SOFT_BREAK,
@@ -287,6 +287,8 @@ def render_source(source: str, part: Part, field: str, variables: dict[str, Any]
         return text
     try:
         return text(variables)
+    except ResourceLimitError as error:
+        raise RenderLimitError(str(error.message)) from error
     except (LiquidError, ValueError, TypeError, ArithmeticError) as error:
         raise RenderError(str(error)) from error
 

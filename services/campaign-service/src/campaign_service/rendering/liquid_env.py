@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote
 
 from liquid import Environment, Markup
-from liquid.exceptions import FilterError, LiquidError
+from liquid.exceptions import LiquidError, ResourceLimitError
 from liquid.template import BoundTemplate
 
-from .model import RenderError, TemplateSyntaxError
+from .liquid_limits import MAX_ITERATIONS, MAX_NODES, LimitedTemplate, bounded, rendered
+from .model import RenderError, RenderLimitError, TemplateSyntaxError
 
 MAX_SOURCE = 1_000_000
-MAX_VALUE = 1_000_000
-_MAX_RANGE = 10_000
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*(?=:)")
 _SAFE_SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms"})
 _CONTROLS = re.compile(r"[\x00-\x20\x7f]+")
@@ -28,7 +25,8 @@ Part = Literal["html", "text"]
 
 
 class _Limited(Environment):
-    loop_iteration_limit = 10_000
+    template_class = LimitedTemplate
+    loop_iteration_limit = MAX_ITERATIONS
     output_stream_limit = 2_000_000
     local_namespace_limit = 200_000
     context_depth_limit = 20
@@ -55,37 +53,12 @@ def css_value(value: object) -> str:
     return _NOT_CSS.sub("", "" if value is None else str(value))
 
 
-def _bounded(name: str, func: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(func)
-    def guarded(left: object, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(left, range) and len(left) > _MAX_RANGE:
-            raise FilterError(f"{name}: the range is too long", token=None)
-        if name.startswith("replace") and args and _replaced_size(str(left), *map(str, args)) > MAX_VALUE:
-            raise FilterError(f"{name}: the result is too long", token=None)
-        if name == "join" and _joined_size(left, *args) > MAX_VALUE:
-            raise FilterError(f"{name}: the result is too long", token=None)
-        result = func(left, *args, **kwargs)
-        if isinstance(result, str) and len(result) > MAX_VALUE:
-            raise FilterError(f"{name}: the result is too long", token=None)
-        return result
-
-    return guarded
-
-
-def _replaced_size(text: str, old: str, new: str = "") -> int:
-    return len(text) + (text.count(old) if old else len(text) + 1) * len(new)
-
-
-def _joined_size(left: object, separator: object = " ") -> int:
-    return len(left) * (len(str(separator)) + 1) if isinstance(left, list | tuple | range) else 0
-
-
 def _environment(part: Part) -> Environment:
     env = _Limited(autoescape=part == "html")
     for name in _REMOVED_TAGS:
         del env.tags[name]
     del env.filters["safe"]
-    env.filters = {name: _bounded(name, func) for name, func in env.filters.items()}
+    env.filters = {name: bounded(name, func) for name, func in env.filters.items()}
     env.filters |= {"url_part": url_part, "url_start": url_start, "css_value": css_value}
     return env
 
@@ -101,10 +74,15 @@ def parse(source: str, part: Part, field: str) -> BoundTemplate:
     try:
         template = env.from_string(source)
         used = template.filter_names()
+        size = cast(LimitedTemplate, template).size
     except LiquidError as error:
         raise _syntax_error(error, field, source) from error
     except (ValueError, RecursionError) as error:
         raise TemplateSyntaxError(f"The {field} cannot be read: {error}", field=field) from error
+    if size > MAX_NODES:
+        raise TemplateSyntaxError(
+            f"The {field} has more than {MAX_NODES} tags and texts between", field=field
+        )
     for name in used:
         if name not in env.filters:
             raise _unknown_filter(name, field, source)
@@ -139,7 +117,9 @@ def _syntax_error(error: LiquidError, field: str, source: str) -> TemplateSyntax
 def render(template: BoundTemplate, variables: dict[str, Any]) -> str:
     """Raises RenderError when a limit is reached or a filter cannot work on its input."""
     try:
-        return template.render(variables)
+        return rendered(template, variables)
+    except ResourceLimitError as error:
+        raise RenderLimitError(str(error.message)) from error
     except LiquidError as error:
         raise RenderError(str(error.message)) from error
     except (ValueError, TypeError, ArithmeticError, RecursionError) as error:

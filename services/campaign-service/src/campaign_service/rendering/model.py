@@ -20,6 +20,10 @@ class RenderError(Exception):
     """One recipient's mail cannot be made: a limit was reached or a filter refused its input."""
 
 
+class RenderLimitError(RenderError):
+    """The template asks for more than any mail may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """One language of a template version, as its author wrote it. `text` None: made from the HTML."""

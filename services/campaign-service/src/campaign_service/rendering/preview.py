@@ -9,9 +9,17 @@ from email.parser import BytesHeaderParser
 from typing import Any
 from uuid import UUID
 
-from .compiler import compile_message, one_line, prepare, render_source
+from .compiler import Sources, compile_message, one_line, prepare, render_source
 from .liquid_env import Part, parse
-from .model import CampaignInfo, Content, Preview, Recipient, RenderError
+from .model import (
+    CampaignInfo,
+    Content,
+    Preview,
+    Recipient,
+    RenderError,
+    RenderLimitError,
+    TemplateSyntaxError,
+)
 from .site import Site
 from .variables import unknown_variables
 
@@ -28,12 +36,7 @@ def render_preview(content: Content, variables: Mapping[str, Any]) -> Preview:
     sources = prepare(content, None)
     warnings = list(sources.warnings) + _advice(content)
     rendered = []
-    wanted: tuple[tuple[str, Part, str], ...] = (
-        ("subject", "text", sources.subject),
-        ("html", "html", sources.html),
-        ("text", "text", sources.text),
-    )
-    for field, part, source in wanted:
+    for field, part, source in _sources(sources):
         try:
             rendered.append(render_source(source, part, field, given))
         except RenderError as error:
@@ -43,6 +46,26 @@ def render_preview(content: Content, variables: Mapping[str, Any]) -> Preview:
     if len(html.encode("utf-8", "replace")) > _CLIPPED:
         warnings.append("The HTML is larger than 102 kB: some mail programs hide its end")
     return Preview(one_line(subject), html, text, tuple(warnings))
+
+
+def check_limits(content: Content) -> None:
+    """Raises TemplateSyntaxError for what would break a limit for everybody, whatever they are called."""
+    given = {"unsubscribe_url": "#unsubscribe"}
+    for field, part, source in _sources(prepare(content, None)):
+        try:
+            render_source(source, part, field, given)
+        except RenderLimitError as error:
+            raise TemplateSyntaxError(f"The {field} asks for too much: {error}", field=field) from error
+        except RenderError:
+            continue  # for somebody with the right fields it may work
+
+
+def _sources(sources: Sources) -> tuple[tuple[str, Part, str], ...]:
+    return (
+        ("subject", "text", sources.subject),
+        ("html", "html", sources.html),
+        ("text", "text", sources.text),
+    )
 
 
 def preview_headers(

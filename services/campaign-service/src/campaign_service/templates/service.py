@@ -16,6 +16,7 @@ from campaign_service.rendering import (
     Content,
     Recipient,
     TemplateSyntaxError,
+    check_limits,
     choose_content,
     compile_mjml,
     merge_variables,
@@ -60,7 +61,7 @@ def compiled(language: str, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         if content["mjml"] is not None:
             content["html"] = compile_mjml(content["mjml"])
-        render_preview(_content(content), {})
+        check_limits(_content(content))
     except TemplateSyntaxError as error:
         raise TemplateSyntaxError(
             error.message, field=f"contents.{language}.{error.field}", details=error.details

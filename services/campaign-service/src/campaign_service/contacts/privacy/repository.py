@@ -109,6 +109,10 @@ _ERASE = (
             email = 'erased@erased.invalid',
             state = CASE WHEN state IN ('queued', 'leased', 'failed_retry') THEN 'cancelled' ELSE state END
         WHERE tenant_id = $1 AND {_BY_ID}""",
+    f"""DELETE FROM attachment WHERE tenant_id = $1 AND NOT is_listed AND id IN (
+          SELECT u.attachment_id FROM mail_attachment u
+          JOIN message m ON m.tenant_id = $1 AND m.id = u.message_id
+          WHERE u.tenant_id = $1 AND {_KEPT["messages"]})""",
     f"""UPDATE message SET recipient_email = CASE WHEN channel = 'email' THEN 'erased@erased.invalid' END,
             recipient_name = NULL, recipient_phone = CASE WHEN channel = 'sms' THEN '' END, headers = '{{}}',
             subject = CASE WHEN channel = 'email' THEN '' END, html = NULL, last_detail = NULL,
