@@ -93,6 +93,12 @@ def test_any_mail_is_verified(lines: list[str], subject: str) -> None:
     assert verified(signed(mail)) == [True, True]
 
 
+def test_a_large_mail_is_verified_wherever_its_blanks_are() -> None:
+    rows = [b"x" * 70, b"a  b\t c ", b"", b" "] * 3 + [b"y" * 76] * 430
+    mail = MAIL.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" + b"\r\n".join(rows * 8) + b"\r\n \r\n\r\n"
+    assert verified(signed(mail)) == [True, True]
+
+
 @pytest.mark.parametrize(
     ("records", "fault"),
     [
