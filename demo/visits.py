@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,9 +46,9 @@ class Visitor:
         return str(response.headers["location"])
 
 
-def wait_until_read(mails: Sequence[Envelope]) -> None:
+def wait_until_read(story: Story) -> None:
     """Nobody reads before the last mail has been in its mailbox for a moment."""
-    latest = max(mail.received_at for mail in mails)
+    latest = max(mail.received_at for mail in story.received)
     pause = (latest + _SETTLING + timedelta(seconds=1) - datetime.now(UTC)).total_seconds()
     time.sleep(max(0.0, pause))
 
@@ -56,7 +56,7 @@ def wait_until_read(mails: Sequence[Envelope]) -> None:
 def visit(story: Story) -> None:
     """Every kind of visitor, on mails of different people."""
     story.report.step("Readers, proxies and scanners request what is in their mails")
-    wait_until_read(story.received)
+    wait_until_read(story)
     people = iter(story.delivered)
     _read(story, _take(people, 60))
     _fetch_by_proxies(story, _take(people, 20))
