@@ -1,4 +1,4 @@
-"""A MailWizz for tests: lists of records in pages, and transactional mails by bracketed form fields."""
+"""A MailWizz for tests: records in pages, transactional mails, and campaigns with their lists."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.mailwizz.campaigns import Campaigns
 from tests.simulators.serving import serving
 
 KEY = "a" * 40
@@ -17,12 +18,17 @@ KEY = "a" * 40
 
 @dataclass
 class MailWizz:
-    """`lists`: records by campaign and stream, the newest last. `faults`: statuses of the next answers."""
+    """`lists`: records by campaign and stream, the newest last. `faults`: statuses of the next answers.
+
+    `fault_at`: the request of this number from now on is done, and its answer lost (0: none).
+    """
 
     lists: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
     faults: list[int] = field(default_factory=list)
+    fault_at: int = 0
     requests: list[str] = field(default_factory=list)
     mails: list[dict[str, str]] = field(default_factory=list)
+    campaigns: Campaigns = field(default_factory=lambda: Campaigns())
     address: str = ""
 
     @property
@@ -34,6 +40,7 @@ class MailWizz:
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
+        self.campaigns.add_routes(app.router)
         app.router.add_get("/api/campaigns/{uid}/{stream}", self._list)
         app.router.add_post("/api/transactional-emails", self._mail)
         return app
@@ -46,11 +53,15 @@ class MailWizz:
         if request.headers.get("X-Api-Key") != KEY:
             return web.json_response({"status": "error", "error": "Invalid API key."}, status=401)
         answer: web.StreamResponse = await handler(request)
+        self.fault_at = max(0, self.fault_at - 1) if self.fault_at != 1 else -1
+        if self.fault_at < 0:
+            self.fault_at = 0
+            return web.Response(status=504, text="<html>too late</html>")
         return answer
 
     async def _list(self, request: web.Request) -> web.Response:
         uid, stream = request.match_info["uid"], request.match_info["stream"]
-        if not any(known == uid for known, _ in self.lists):
+        if uid not in self.campaigns.sent and not any(known == uid for known, _ in self.lists):
             return web.json_response({"status": "error", "error": "The campaign does not exist."}, status=404)
         records = self.lists.get((uid, stream), [])
         number, size = int(request.query.get("page", "1")), int(request.query.get("per_page", "10"))

@@ -18,6 +18,8 @@ from campaign_service.campaigns.holds import service as holds
 from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
+from campaign_service.mailwizz.carrying import repository as mailwizz_campaigns
+from campaign_service.mailwizz.carrying import starting as mailwizz
 from campaign_service.sms import campaigns as sms
 from shared.database import Tx
 from shared.database.errors import translate
@@ -168,6 +170,7 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
     )
     if languages.forced is not None and languages.forced not in contents:
         raise BusinessRuleError(f"The template has no content in {languages.forced}", field="language")
+    carrier = await mailwizz.carrier_of(tx, runtime, campaign, template, contents)
     links = await ab.freeze(tx, runtime, campaign, contents, template["default_language"])
     places, split = await holds.places(tx, campaign, now), await _split(tx, campaign)
     queued, skipped = await audience_repository.freeze(
@@ -180,6 +183,8 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
         await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
     zones = sorted(set(places.zones))
     started = await repository.set_started(tx, tenant_id, campaign_id, version, queued + skipped, zones, now)
+    if carrier is not None:
+        await mailwizz.hand_over(tx, runtime, started, carrier)
     await _publish_started(tx, runtime, started)
     return started
 
@@ -287,6 +292,8 @@ async def retry_failed(
 ) -> tuple[Campaign, int]:
     """Send again to who did not get the mail; (campaign, how many)."""
     campaign, status = await _locked(tx, tenant_id, campaign_id, "retry")
+    if await mailwizz_campaigns.exists(tx, tenant_id, campaign_id):
+        raise BusinessRuleError("MailWizz has sent this campaign, and tries again by itself")
     states = ["failed", "ambiguous"] if include_ambiguous else ["failed"]
     requeued = await recipients.requeue(tx, tenant_id, campaign_id, states, now)
     skipped = await _skip_suppressed(tx, campaign, now)

@@ -67,11 +67,16 @@ class PowerMtaProvider(_Provider):
 
 
 class MailWizzProvider(_Provider):
-    """MailWizz's transactional mails; `url` ends in `/api`. `list_uid` is for campaigns it sends itself."""
+    """A MailWizz; `url` ends in `/api`. It sends mails one by one, or whole campaigns as its own.
+
+    In the latter case each campaign has a list of its own there: a copy of `list_uid`, with its fields and
+    its company, or a new one that has only names and addresses.
+    """
 
     kind: Literal["mailwizz"]
     url: Url
     secret: Secret | None = Field(default=None, description="The API key")
+    sends: Literal["mails", "campaigns"] = "mails"
     list_uid: Uid | None = None
     poll: bool = True
 

@@ -1,20 +1,22 @@
-"""MailWizz's API, read page by page."""
+"""MailWizz's API: lists read page by page, and forms with PHP's bracket names."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import aiohttp
 
 from campaign_service.channels.addresses import PublicResolver
-from campaign_service.channels.http import body_of
+from campaign_service.channels.http import body_of, form
 
 Stream = Literal["delivery-logs", "bounces", "complaints", "unsubscribes"]
 STREAMS: tuple[Stream, ...] = ("delivery-logs", "bounces", "complaints", "unsubscribes")
 _MAX_ANSWER = 16 * 1024 * 1024
+_REFUSALS = frozenset({400, 401, 403, 404, 405, 409, 422})
+_PER_PAGE = 100
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 
 
@@ -23,7 +25,7 @@ class MailWizzUnavailableError(Exception):
 
 
 class MailWizzRefusedError(Exception):
-    """The key is not taken, or the campaign is not known there."""
+    """The key is not taken, the campaign is not known there, or what was asked for is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class MailWizzClient:
         Raises MailWizzUnavailableError or MailWizzRefusedError.
         """
         params = {"page": str(number), "per_page": str(size)}
-        data = (await self._get(f"/campaigns/{campaign_uid}/{stream}", params)).get("data")
+        data = (await self._call("GET", f"/campaigns/{campaign_uid}/{stream}", params=params)).get("data")
         records = data.get("records") if isinstance(data, dict) else None
         if not isinstance(data, dict) or not isinstance(records, list):
             raise MailWizzUnavailableError("the answer has no records")
@@ -72,17 +74,87 @@ class MailWizzClient:
             return Page([], count)
         return Page([record for record in records if isinstance(record, dict)], count)
 
-    async def _get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+    async def find_list(self, text: str) -> str | None:
+        """The list with `text` in its name."""
+        async for record in self._records("/lists"):
+            general = record.get("general")
+            if isinstance(general, dict) and text in str(general.get("name")):
+                return str(general["list_uid"])
+        return None
+
+    async def find_campaign(self, text: str) -> str | None:
+        """The campaign with `text` in its name."""
+        async for record in self._records("/campaigns"):
+            if text in str(record.get("name")):
+                return str(record["campaign_uid"])
+        return None
+
+    async def create_list(self, fields: Mapping[str, Any]) -> str:
+        return _text(await self._call("POST", "/lists", fields), "list_uid")
+
+    async def copy_list(self, list_uid: str, name: str) -> str:
+        """A new list with the fields and the company of another, without its subscribers."""
+        uid = _text(await self._call("POST", f"/lists/{list_uid}/copy", {}), "list_uid")
+        await self._call("PUT", f"/lists/{uid}", {"general": {"name": name}})
+        return uid
+
+    async def add_subscribers(self, list_uid: str, people: Sequence[Mapping[str, Any]]) -> None:
+        """Many at once; who is on the list already stays as they are."""
+        numbered = {str(number): person for number, person in enumerate(people)}
+        await self._call("POST", f"/lists/{list_uid}/subscribers/bulk", {"subscribers": numbered})
+
+    async def create_campaign(self, fields: Mapping[str, Any]) -> str:
+        return _text(await self._call("POST", "/campaigns", {"campaign": fields}), "campaign_uid")
+
+    async def campaign_status(self, uid: str) -> str:
+        """`pending-sending`, `sending`, `paused`, `sent` …"""
+        data = (await self._call("GET", f"/campaigns/{uid}")).get("data")
+        record = data.get("record") if isinstance(data, dict) else None
+        return _text(record if isinstance(record, dict) else {}, "status")
+
+    async def pause_or_resume(self, uid: str) -> None:
+        """One call for both: it turns over what is."""
+        await self._call("PUT", f"/campaigns/{uid}/pause-unpause", {})
+
+    async def _records(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        number, pages = 1, 1
+        while number <= pages:
+            params = {"page": str(number), "per_page": str(_PER_PAGE)}
+            data = (await self._call("GET", path, params=params)).get("data")
+            if not isinstance(data, dict) or not isinstance(data.get("records"), list):
+                raise MailWizzUnavailableError("the answer has no records")
+            pages, number = int(data.get("total_pages") or 1), number + 1
+            for record in data["records"]:
+                if isinstance(record, dict):
+                    yield record
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        data = None if fields is None else form(fields)
         try:
-            async with self._session.get(self._url + path, params=params, allow_redirects=False) as response:
+            async with self._session.request(
+                method, self._url + path, params=params, data=data, allow_redirects=False
+            ) as response:
                 status, body = response.status, await body_of(response, _MAX_ANSWER)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise MailWizzUnavailableError(f"no answer: {type(error).__name__}") from error
         if len(body) > _MAX_ANSWER:
             raise MailWizzUnavailableError("the answer is too large")
-        if status in (400, 401, 403, 404):
+        if status in _REFUSALS:
             raise MailWizzRefusedError(f"status {status}: {body[:200].decode('utf-8', 'replace')}")
         return _success(status, body)
+
+
+def _text(answer: Mapping[str, Any], name: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not value:
+        raise MailWizzUnavailableError(f"the answer has no {name}")
+    return value
 
 
 def _success(status: int, body: bytes) -> dict[str, Any]:
@@ -90,6 +162,6 @@ def _success(status: int, body: bytes) -> dict[str, Any]:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise MailWizzUnavailableError(f"status {status}, and no JSON") from error
-    if status != 200 or not isinstance(answer, dict) or answer.get("status") != "success":
+    if status not in (200, 201) or not isinstance(answer, dict) or answer.get("status") != "success":
         raise MailWizzUnavailableError(f"status {status}: {body[:200].decode('utf-8', 'replace')}")
     return answer

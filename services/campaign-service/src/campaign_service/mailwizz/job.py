@@ -5,20 +5,24 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from campaign_service.channels import service as channels
 from campaign_service.channels.model import Provider
 from campaign_service.settings import Settings, settings_of
-from shared.errors import PermanentError
+from shared.errors import AppError, PermanentError
 from shared.jobs import JobAlreadyActive, JobContext, Schedule, job
 from shared.utils import logger
 
 from . import repository
+from .carrying import repository as carrying
+from .carrying.repository import Carried
+from .carrying.service import Carrier, hold
+from .carrying.starting import TENANT_JOB
 from .client import MailWizzClient, MailWizzRefusedError
 from .polling import Source, poll_campaign
 
 _ASKED_FOR = timedelta(days=30)
-_TENANT_JOB = "mailwizz.poll-tenant"
 
 
 @job("mailwizz.poll", max_attempts=1)
@@ -29,30 +33,54 @@ async def poll(ctx: JobContext) -> dict[str, Any]:
     for tenant_id in tenants:
         with suppress(JobAlreadyActive):
             async with ctx.runtime.db.tenant_tx(tenant_id) as tx:
-                await ctx.runtime.jobs.enqueue(tx, _TENANT_JOB, {}, tenant_id=tenant_id, unique_key="poll")
+                await ctx.runtime.jobs.enqueue(tx, TENANT_JOB, {}, tenant_id=tenant_id, unique_key="poll")
     return {"tenants": len(tenants)}
 
 
-@job(_TENANT_JOB, max_attempts=1, timeout=1800)
+@job(TENANT_JOB, max_attempts=1, timeout=1800)
 async def poll_tenant(ctx: JobContext) -> dict[str, Any]:
-    """Ask about the campaigns of the last thirty days. One that is not known there is passed over."""
+    """Bring campaigns there, and ask about those of thirty days. One not known there is passed over."""
     async with ctx.tx() as tx:
         tenant_id = tx.tenant
-        asked = [p for p in await channels.providers(ctx.runtime, tx) if p.kind == "mailwizz"]
+        known = [p for p in await channels.providers(ctx.runtime, tx) if p.kind == "mailwizz"]
         since = ctx.runtime.clock.now() - _ASKED_FOR
+        carried = await carrying.not_over(tx, tenant_id)
         campaigns = await repository.campaigns(tx, tenant_id, since)
-    provider = next((provider for provider in asked if provider.settings.get("poll")), None)
+    brought = await _carry_on(ctx, known, carried)
+    provider = next((provider for provider in known if provider.settings.get("poll")), None)
     if provider is None:
+        if brought:
+            return {"campaigns": 0, "records": 0, "brought": len(brought)}
         raise PermanentError("there is no MailWizz to ask any more")
     taken = 0
+    asked = [(campaign_id, uid) for campaign_id, uid in campaigns if campaign_id not in brought]
     async with _client(ctx, provider) as client:
-        for done, (campaign_id, uid) in enumerate(campaigns):
-            await ctx.progress(done, len(campaigns))
+        for done, (campaign_id, uid) in enumerate(asked):
+            await ctx.progress(done, len(asked))
             try:
                 taken += await poll_campaign(ctx.runtime, client, Source(tenant_id, campaign_id, uid))
             except MailWizzRefusedError as error:
                 logger.warning("MailWizz does not tell", campaign_id=str(campaign_id), error=str(error))
-    return {"campaigns": len(campaigns), "records": taken}
+    return {"campaigns": len(asked), "records": taken, "brought": len(brought)}
+
+
+async def _carry_on(ctx: JobContext, known: list[Provider], carried: list[Carried]) -> set[UUID]:
+    """Go on with campaigns that MailWizz sends; one that it refuses is paused with the reason."""
+    by_name = {provider.name: provider for provider in known}
+    for one in carried:
+        reason = "its MailWizz is among the tenant's providers no more"
+        if provider := by_name.get(one.provider):
+            try:
+                async with _client(ctx, provider) as client:
+                    await Carrier(ctx.runtime, client, provider).advance(one)
+                continue
+            except MailWizzRefusedError as error:
+                reason = f"MailWizz refused: {error}"
+            except AppError as error:
+                reason = f"MailWizz cannot send it: {error.message}"
+        async with ctx.tx() as tx:
+            await hold(tx, ctx.runtime, one.campaign_id, reason)
+    return {one.campaign_id for one in carried}
 
 
 def _client(ctx: JobContext, provider: Provider) -> MailWizzClient:

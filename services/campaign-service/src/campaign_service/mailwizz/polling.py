@@ -20,6 +20,7 @@ from shared.utils import uuid7
 from shared.web import Runtime
 
 from . import repository
+from .carrying import repository as carrying
 from .client import STREAMS, MailWizzClient, Stream
 from .records import Record, read, row_of
 
@@ -70,6 +71,8 @@ async def take(tx: Tx, runtime: Runtime, source: Source, records: Sequence[Recor
     now = runtime.clock.now()
     new = await repository.new_keys(tx, tx.tenant, source.campaign_id, (record.key for record in records))
     fresh = list({record.key: record for record in records if record.key in new}.values())
+    if sent := [record.address for record in fresh if record.is_sent]:
+        await carrying.accept(tx, tx.tenant, source.campaign_id, sent, now)
     rows = [row_of(record, number, source.campaign_id, now) for number, record in enumerate(fresh, start=1)]
     await deliveries.apply_rows(
         tx, runtime, [row for row in rows if row], deliveries.Inbound(uuid7(), now), "mailwizz"

@@ -28,6 +28,11 @@ class Record:
     key: bytes
     raw: dict[str, Any]
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether it says that a mail server has taken the mail."""
+        return self.stream == "delivery-logs" and clean(self.raw.get("status")).lower() == "success"
+
 
 def read(stream: Stream, campaign_uid: str, raw: dict[str, Any]) -> Record | None:
     """None for a record that names nobody."""

@@ -10,12 +10,13 @@ from shared.database import Tx
 
 
 async def tenants(tx: Tx) -> list[UUID]:
-    """Tenants that have a MailWizz to be asked, and campaigns that it knows."""
+    """Tenants that have a MailWizz to be asked, and campaigns that it knows or is to send."""
     rows = await tx.fetch(
         """SELECT DISTINCT p.tenant_id FROM sending_provider p
            WHERE p.kind = 'mailwizz' AND (p.settings->>'poll')::boolean
              AND EXISTS (SELECT 1 FROM campaign c
-                         WHERE c.tenant_id = p.tenant_id AND c.external_ref IS NOT NULL)"""
+                         WHERE c.tenant_id = p.tenant_id AND c.external_ref IS NOT NULL)
+           UNION SELECT tenant_id FROM mailwizz_campaign WHERE NOT is_over"""
     )
     return [row["tenant_id"] for row in rows]
 

@@ -25,10 +25,13 @@ _DUE = "next_attempt_at <= $4 AND $6::uuid IS NULL"
 
 
 async def sending_campaigns(tx: Tx) -> list[CampaignKey]:
-    """Campaigns of all tenants that are being sent, the longest running first."""
+    """Campaigns of all tenants that we are sending, the longest running first."""
     rows = await tx.fetch(
-        """SELECT tenant_id, id FROM campaign
-           WHERE status = 'sending' AND channel = 'email' ORDER BY started_at"""
+        """SELECT c.tenant_id, c.id FROM campaign c
+           WHERE c.status = 'sending' AND c.channel = 'email'
+             AND NOT EXISTS (SELECT 1 FROM mailwizz_campaign m
+                             WHERE m.tenant_id = c.tenant_id AND m.campaign_id = c.id)
+           ORDER BY c.started_at"""
     )
     return [CampaignKey(row["tenant_id"], row["id"]) for row in rows]
 

@@ -1,0 +1,1 @@
+"""Campaigns that a tenant's MailWizz sends as campaigns of its own."""
