@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,13 +21,12 @@ from hypothesis.stateful import (
 )
 
 from auth_service.app import create_app
-from shared.testing import FakeClock, TokenMint, fresh_database, runtime_database
-from shared.testing.clients import service_client
+from shared.testing import TokenMint
+from shared.testing.stepped import SteppedService
 from shared.utils.ids import uuid7
 
 from .support import PASSWORD, Accounts, CountingHasher, Person, cheap_settings
 
-T = TypeVar("T")
 GRACE = 30
 
 
@@ -43,41 +41,16 @@ class Chain:
     alive: bool = True
 
 
-class World:
-    """A running service with an event loop of its own: rules of the machine are synchronous."""
+class World(SteppedService[FastAPI]):
+    """The running service and those who use it."""
 
     def __init__(self, template: str, mint: TokenMint) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.clock = FakeClock(datetime.now(UTC).replace(microsecond=0))
-        self._stop = asyncio.Event()
-        self._ready = asyncio.Event()
-        self.accounts: Accounts
-        self.owner: Person
-        self._task = self.loop.create_task(self._serve(template, mint))
-        self.run(self._ready.wait())
-
-    async def _serve(self, template: str, mint: TokenMint) -> None:
         config = cheap_settings(
             register_address_limit=10**6, register_ip_limit=10**6, login_ip_failures=10**6
         )
-        async with fresh_database(template) as dsn:
-            db = runtime_database(dsn, "auth", 8)
-            await db.connect()
-            app = create_app(config, CountingHasher(config))
-            async with service_client(app, db, mint, self.clock) as client:
-                await app.state.runtime.events._relay.stop()
-                self.accounts = Accounts(client, app, db, self.clock)
-                self._ready.set()
-                await self._stop.wait()
-            await db.close()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
-
-    def close(self) -> None:
-        self._stop.set()
-        self.loop.run_until_complete(self._task)
-        self.loop.close()
+        super().__init__(create_app(config, CountingHasher(config)), "auth", template, mint)
+        self.run(self.app.state.runtime.events._relay.stop())
+        self.accounts = Accounts(self.client, self.app, self.db, self.clock)
 
 
 class SessionMachine(RuleBasedStateMachine):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,13 +20,11 @@ from hypothesis.stateful import (
 from code_service.allocation import sweeper
 from code_service.app import create_app
 from code_service.settings import Settings
-from shared.testing import FakeClock, TokenMint, fresh_database, runtime_database
-from shared.testing.clients import service_client
+from shared.testing import TokenMint
+from shared.testing.stepped import SteppedService
 from shared.utils import uuid7
 
 from .codes_kit import Codes
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -41,42 +37,10 @@ class Known:
     steps: int = 1
 
 
-class World:
-    """A running service with an event loop of its own: rules of the machine are synchronous."""
-
-    def __init__(self, template: str, mint: TokenMint) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.clock = FakeClock(datetime.now(UTC).replace(microsecond=0))
-        self.mint = mint
-        self.client: httpx.AsyncClient
-        self.app = create_app(Settings(python_env="test", events_url="postgres://", sweep_seconds=3600))
-        self._stop = asyncio.Event()
-        self._ready = asyncio.Event()
-        self._task = self.loop.create_task(self._serve(template))
-        self.run(self._ready.wait())
-
-    async def _serve(self, template: str) -> None:
-        async with fresh_database(template) as dsn:
-            db = runtime_database(dsn, "code", 8)
-            await db.connect()
-            async with service_client(self.app, db, self.mint, self.clock) as self.client:
-                self._ready.set()
-                await self._stop.wait()
-            await db.close()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
-
-    def close(self) -> None:
-        self._stop.set()
-        self.loop.run_until_complete(self._task)
-        self.loop.close()
-
-
 class CodeMachine(RuleBasedStateMachine):
     """One tenant's pool beside a model of it."""
 
-    world: World
+    world: SteppedService[FastAPI]
     names = Bundle("names")
 
     def __init__(self) -> None:
@@ -243,7 +207,8 @@ class CodeMachine(RuleBasedStateMachine):
 
 
 def test_codes_obey_their_lifecycle(database_template: str, mint: TokenMint) -> None:
-    CodeMachine.world = World(database_template, mint)
+    app = create_app(Settings(python_env="test", events_url="postgres://", sweep_seconds=3600))
+    CodeMachine.world = SteppedService(app, "code", database_template, mint)
     try:
         run_state_machine_as_test(
             CodeMachine,
