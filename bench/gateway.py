@@ -35,7 +35,7 @@ from typing import Any
 
 import psutil
 
-from bench.http_load import Target, free_port, generator, machine, peak_memory, rounds, server, table
+from bench.http_load import Target, free_port, heading, options, peak_memory, rounds, server, table
 from deploy.local import testservers
 from shared.database.roles import runtime_dsn
 from shared.testing import TokenMint, fresh_database
@@ -142,18 +142,12 @@ async def main_database(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    arguments = parser.parse_args()
+    given = options(__doc__)
     if not os.environ.get("TEST_POSTGRES_DSN"):
         os.environ.update(testservers.start(ROOT / ".tidings" / "bench"))
-    print(
-        f"{machine()}\nLoad: {generator()}, {arguments.connections} connections, {arguments.rounds} rounds of"
-        f" {arguments.seconds:.0f} s, medians; gateway: 1 process, uvicorn (httptools), access log on\n"
-    )
-    asyncio.run(main_database(arguments))
+    servers = "gateway: 1 process, uvicorn (httptools), access log on"
+    print(heading(given, servers))
+    asyncio.run(main_database(given))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import dataclasses
@@ -58,6 +59,23 @@ class Result:
     requests: int
     failures: int
     cpu: float = 0.0
+
+
+def options(description: str | None) -> argparse.Namespace:
+    """What each of these benchmarks can be told on the command line: `seconds`, `rounds`, `connections`."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    return parser.parse_args()
+
+
+def heading(given: argparse.Namespace, servers: str) -> str:
+    """What was measured how; `servers` says what runs on the other side."""
+    return (
+        f"{machine()}\nLoad: {generator()}, {given.connections} connections, {given.rounds} rounds of"
+        f" {given.seconds:.0f} s, medians; {servers}\n"
+    )
 
 
 def generator() -> str:

@@ -29,7 +29,7 @@ import os
 
 from pydantic import SecretStr
 
-from bench.http_load import Target, free_port, generator, machine, peak_memory, rounds, server, table
+from bench.http_load import Target, free_port, heading, options, peak_memory, rounds, server, table
 from deploy.local import testservers
 from shared.config import DatabaseConfig
 from shared.database import SimpleDatabase
@@ -163,18 +163,12 @@ async def main_database(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    arguments = parser.parse_args()
+    given = options(__doc__)
     if not os.environ.get("TEST_POSTGRES_DSN"):
         os.environ.update(testservers.start(ROOT / ".tidings" / "bench"))
-    print(
-        f"{machine()}\nLoad: {generator()}, {arguments.connections} connections, {arguments.rounds} rounds of"
-        f" {arguments.seconds:.0f} s, medians; both servers 1 process, uvicorn (httptools, uvloop)\n"
-    )
-    return asyncio.run(main_database(arguments))
+    servers = "both servers 1 process, uvicorn (httptools, uvloop)"
+    print(heading(given, servers))
+    return asyncio.run(main_database(given))
 
 
 if __name__ == "__main__":

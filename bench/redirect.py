@@ -32,7 +32,7 @@ from typing import Any
 import asyncpg
 
 from bench.code_http import bare, service
-from bench.http_load import Target, generator, machine, peak_memory, rounds, table
+from bench.http_load import Target, heading, options, peak_memory, rounds, table
 from deploy.local import testservers
 from shared.testing import TokenMint, fresh_database
 from shared.testing.databases import ensure_template
@@ -99,19 +99,12 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    options = parser.parse_args()
+    given = options(__doc__)
     if not os.environ.get("TEST_POSTGRES_DSN"):
         os.environ.update(testservers.start(ROOT / ".tidings" / "bench"))
-    print(
-        f"{machine()}\nLoad: {generator()}, {options.connections} connections, {options.rounds} rounds of"
-        f" {options.seconds:.0f} s, medians; each server 1 process, uvicorn (httptools), 10 connections to"
-        " Postgres; access log on, but not in bare\n"
-    )
-    asyncio.run(run(options))
+    servers = "each server 1 process, uvicorn (httptools), 10 connections to Postgres; in bare no access log"
+    print(heading(given, servers))
+    asyncio.run(run(given))
 
 
 if __name__ == "__main__":
