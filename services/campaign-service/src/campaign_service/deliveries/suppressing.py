@@ -33,6 +33,8 @@ async def suppress(tx: Tx, runtime: Runtime, heard: Sequence[Heard], source: Sou
 
     A bounce is the fault of the address alone; a complaint speaks for the person, under every address.
     """
+    if not any(h.row.fact in ("bounced", "complained") for h in heard):
+        return
     dead = [h for h in heard if h.row.bounce_class == "hard"]
     angry = [h for h in heard if h.row.fact == "complained"]
     people = await suppressions.people(tx, tx.tenant, (h.contact_id for h in angry if h.contact_id))
@@ -56,5 +58,5 @@ async def suppress(tx: Tx, runtime: Runtime, heard: Sequence[Heard], source: Sou
         places[reasons[address][0]].add(contact_id)
     soft = {h.contact_id for h in heard if h.row.bounce_class == "soft" and h.contact_id}
     places["soft_bounces"].update(await suppress_streaks(tx, runtime, soft, source, now))
-    for reason in sorted(places):
+    for reason in sorted(reason for reason, contacts in places.items() if contacts):
         await recipients.skip_contacts(tx, tx.tenant, sorted(places[reason]), reason, now)

@@ -42,7 +42,7 @@ async def enqueue(
         JOB_TYPE,
         payload,
         tenant_id=tx.tenant,
-        unique_key=f"{campaign_id or 'all'}",
+        unique_key=f"{'recent' if since else 'whole'} {campaign_id or 'all'}",
         created_by=str(created_by) if created_by else None,
     )
     return found.id
