@@ -52,3 +52,33 @@ async def test_people_who_are_there_are_treated_as_asked(imports: Imports, mode:
     (row,) = (await imports.get()).json()["data"]
     assert row["first_name"] == name
     assert row["custom_fields"] == ({} if mode == "skip" else {"city": "Rome"})
+
+
+async def test_a_file_of_phones_alone_is_enough(imports: Imports) -> None:
+    report = await imports.run(
+        'Mobile;Name;sms_marketing_consent\n+12025550143;Ann Berg;yes\n"unclosed;Bob;yes\n'
+        "+1 202 555 0143;Ann again;yes\n;Nobody;yes\n+12025550144;Cleo;no\n"
+    )
+    assert counts(report) == {"total": 5, "created": 2, "duplicate": 1, "rejected": 2}
+    assert await imports.rejections(report["id"]) == [
+        (3, "unclosed_quote"),
+        (4, "duplicate_in_file"),
+        (5, "phone_missing"),
+    ]
+    assert [(who, name) for who, name, _ in await people(imports)] == [
+        ("+12025550143", "Ann"),
+        ("+12025550144", "Cleo"),
+    ]
+    again = await imports.run("+12025550143,Anna\n", mapping={"1": "phone", "2": "first_name"})
+    assert counts(again) == {"total": 1, "updated": 1}
+
+
+async def test_addresses_that_were_not_recognised_are_not_lost(imports: Imports) -> None:
+    file = "Phone,Reach\n+12025550143,\n+12025550144,bob@example.com\n"
+    refused = await imports.upload(file)
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "mapping")
+    assert "Reach" in refused.json()["error"]["message"]
+    meant = await imports.run(file, mapping={"Reach": "email"})
+    assert meant["created"] == 2
+    also = await imports.run(file, mapping={"Reach": None})
+    assert counts(also) == {"total": 2, "created": 1, "unchanged": 1}

@@ -1,6 +1,7 @@
 """Which character separates the columns, and where the header is."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from campaign_service.imports.headers import recognised
 
 DELIMITERS = (";", ",", "\t", "|")
 _SAMPLE_LINES = 200
+_NUMBER = re.compile(r"\+[\d ()./-]{7,20}")
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def find_dialect(lines: Sequence[str]) -> Dialect | None:
     sample = list(lines[start : start + _SAMPLE_LINES])
     delimiter = declared or max(DELIMITERS, key=lambda d: _score(sample, d))
     first, height = _first_row(sample, delimiter)
-    has_header = not any(_is_address(cell) for cell in first)
+    has_header = not any(_is_address(cell) or _NUMBER.fullmatch(cell.strip()) for cell in first)
     header = tuple(" ".join(cell.split()) for cell in first)
     while has_header and len(header) > 1 and not header[-1]:
         header = header[:-1]

@@ -120,7 +120,7 @@ def map_columns(
     *,
     has_header: bool = True,
 ) -> Columns:
-    """Decide what each column is. Raises MappingError when no column holds the e-mail address.
+    """Decide what each column is. Raises MappingError when no column holds an e-mail address or phone.
 
     Columns that would be custom fields which contacts may not have are left out.
     """
@@ -162,9 +162,9 @@ def _german_surname(fields: dict[str, int], given: Mapping[int, str | None]) -> 
 
 
 def _check(fields: Mapping[str, int], custom: Sequence[tuple[int, str]], *, has_header: bool) -> None:
-    if "email" not in fields:
+    if "email" not in fields and "phone" not in fields:
         if has_header:
-            raise MappingError("no column holds e-mail addresses; name it in the mapping")
+            raise MappingError("no column holds e-mail addresses or phones; name it in the mapping")
         raise MappingError(
             "the file has no header line; give a mapping by column number, "
             'such as {"1": "email", "2": "first_name"}'

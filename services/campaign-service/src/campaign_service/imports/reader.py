@@ -9,6 +9,7 @@ the standard library and the parsing modules beside it, which keeps its start sh
     D  JSON: final counts; the last frame          E  JSON: code, message; the last frame
 """
 
+import csv
 import itertools
 import json
 import struct
@@ -21,7 +22,7 @@ from campaign_service.contacts.address import parse_address
 from campaign_service.contacts.definitions.values import ANYTHING, Rules
 from campaign_service.imports.dialect import find_dialect
 from campaign_service.imports.encoding import NotTextError, binary_kind, detect, line_blocks
-from campaign_service.imports.headers import Columns, MappingError, map_columns
+from campaign_service.imports.headers import Columns, MappingError, map_columns, normalised
 from campaign_service.imports.records import LineFeed, Record, records
 from campaign_service.imports.rows import RowConverter, RowRejectedError, as_written
 
@@ -31,6 +32,7 @@ FIRST_CHUNK = 16_384
 CHUNK = 50_000
 _PART = 4096
 _SNIFFED_LINES = 1000
+_PHONE_SAMPLE = 50
 _FAULTS = {"unclosed_quote": "a quote is opened and not closed"}
 
 
@@ -65,6 +67,8 @@ class Layout:
         self.delimiter = dialect.delimiter
         self.columns = self._columns(dialect.header, mapping, rules, has_header=dialect.has_header)
         self.first_row_line = dialect.first_row_line
+        if "email" not in self.columns.fields:
+            self._check_addresses(set(mapping))
         self.feed = self._open()
 
     def _open(self) -> LineFeed:
@@ -81,6 +85,22 @@ class Layout:
             return map_columns(header, mapping, rules, has_header=has_header)
         except MappingError as error:
             raise UnreadableFileError("mapping", str(error)) from error
+
+    def _check_addresses(self, mapped: set[str]) -> None:
+        """A file of phones has no addresses: else a column of them was not recognised, and would be lost."""
+        lines = list(itertools.islice(self._open().lines_from(self.first_row_line), _PHONE_SAMPLE))
+        known = {normalised(name) for name in mapped}
+        own = [
+            at
+            for at, _ in self.columns.custom
+            if normalised(self.columns.header[at]) not in known and str(at + 1) not in mapped
+        ]
+        for cells in csv.reader(lines, delimiter=self.delimiter):
+            for at in own:
+                if at < len(cells) and "@" in cells[at] and parse_address(cells[at]).fault is None:
+                    name = self.columns.header[at]
+                    said = f"column {name!r} seems to hold e-mail addresses; name it in the mapping"
+                    raise UnreadableFileError("mapping", said)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -144,13 +164,8 @@ class Emitter:
 def read_rows(layout: Layout, emit: Emitter, rules: Rules = ANYTHING) -> None:
     """Every row of the file to the emitter, as staging text or as a rejection."""
     converter = RowConverter(layout.columns, rules)
-    email = layout.columns.fields["email"]
-
-    def is_row(cells: list[str]) -> bool:
-        return len(cells) == converter.width > email and parse_address(cells[email]).fault is None
-
     line = 0
-    for record in records(layout.feed, layout.delimiter, layout.first_row_line, is_row):
+    for record in records(layout.feed, layout.delimiter, layout.first_row_line, converter.is_row):
         line = record.last_line
         if record.fault:
             raw = layout.feed.raw(record.first_line, record.last_line)

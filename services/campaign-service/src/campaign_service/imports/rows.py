@@ -128,7 +128,7 @@ class RowConverter:
 
     def __init__(self, columns: Columns, rules: Rules = ANYTHING) -> None:
         self.width = len(columns.header)
-        self._email = columns.fields["email"]
+        self._email = columns.fields.get("email")
         self._phone = columns.fields.get("phone")
         self._country = columns.fields.get("country")
         self._full_name = columns.fields.get("full_name")
@@ -143,10 +143,7 @@ class RowConverter:
     def copy_line(self, line_number: int, row: list[str]) -> str:
         """The row as COPY CSV with its line end. Raises RowRejectedError."""
         self._fit(row)
-        address = parse_address(row[self._email])
-        email = "" if address.fault == "email_missing" else address.email
-        if email and address.fault:
-            raise RowRejectedError(address.fault, FAULT_TEXT[address.fault])
+        email = _NULL if self._email is None else self._address(row[self._email])
         number = _NULL if email else self._number(row)
         values = [_NULL if at is None else convert(row[at]) for at, convert in self._plan]
         if self._full_name is not None:
@@ -156,10 +153,30 @@ class RowConverter:
         fields = "\t".join(values)
         return f"{line_number}\t{next(self._ids)}\t{email}\t{fields}\t{custom}\t{tags}\t{number}\n"
 
+    def is_row(self, cells: Sequence[str]) -> bool:
+        """Whether cells are a complete row by themselves: an address, or a number where there are none."""
+        at = self._phone if self._email is None else self._email
+        if at is None or not len(cells) == self.width > at:
+            return False
+        if self._email is None:
+            return e164(cells[at]) is not None
+        return parse_address(cells[at]).fault is None
+
+    @staticmethod
+    def _address(cell: str) -> str:
+        address = parse_address(cell)
+        if address.fault == "email_missing":
+            return _NULL
+        if address.fault:
+            raise RowRejectedError(address.fault, FAULT_TEXT[address.fault])
+        return address.email
+
     def _number(self, row: Sequence[str]) -> str:
         """The number of somebody without an e-mail address, who is told from others by it."""
         phone = "" if self._phone is None else clean(row[self._phone])
         if not phone:
+            if self._email is None:
+                raise RowRejectedError("phone_missing", "no phone")
             raise RowRejectedError("email_missing", FAULT_TEXT["email_missing"])
         country = "" if self._country is None else _country(row[self._country])
         number = e164(phone, country or None)
