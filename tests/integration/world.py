@@ -231,7 +231,19 @@ async def _furnish_people(
     ):
         answer = await campaign.post(path, json=body, headers=headers)
         made[f"{noun}_id"] = data_of(answer)["id"]
-    return made
+    return made | {"operation_id": await _exported(campaign, base, headers)}
+
+
+async def _exported(campaign: httpx.AsyncClient, base: str, headers: dict[str, str]) -> str:
+    """An export that has ended, so that there is a file."""
+    body = {"action": "export", "filter": {}}
+    operation_id: str = data_of(await campaign.post(f"{base}/operations", json=body, headers=headers))["id"]
+    for _ in range(600):
+        found = data_of(await campaign.get(f"{base}/operations/{operation_id}", headers=headers))
+        if found["status"] == "completed":
+            return operation_id
+        await asyncio.sleep(0.05)
+    raise AssertionError("the export did not end")
 
 
 async def _furnish_webhooks(gateway: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, str]:

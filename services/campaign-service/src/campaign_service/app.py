@@ -18,6 +18,8 @@ from campaign_service.contacts.consents import routes as consents
 from campaign_service.contacts.definitions import routes as definitions
 from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
+from campaign_service.contacts.operations import job as operations_job
+from campaign_service.contacts.operations import routes as operations
 from campaign_service.contacts.privacy import routes as privacy
 from campaign_service.conversations import routes as conversations
 from campaign_service.dkim import routes as sending_domains
@@ -40,6 +42,7 @@ from campaign_service.settings import Settings
 from campaign_service.sms import routes as sms
 from campaign_service.sms import worker as texter
 from campaign_service.sources import job as source_job
+from campaign_service.sources import periods
 from campaign_service.sources import routes as sources
 from campaign_service.stats import routes as stats
 from campaign_service.stats.rollups import worker as rollups
@@ -67,6 +70,7 @@ _ROUTERS = [
     duplicates.router,
     segments.router,
     definitions.router,
+    operations.router,
     privacy.router,
     consents.router,
     contacts.router,
@@ -102,8 +106,10 @@ _JOBS = [
     *import_job.JOBS,
     *validation_job.JOBS,
     *duplicates_job.JOBS,
+    *operations_job.JOBS,
     *netlife_job.JOBS,
     *source_job.JOBS,
+    *periods.JOBS,
     *warmup_job.JOBS,
     *rejudging_job.JOBS,
     *mailwizz_job.JOBS,
@@ -131,6 +137,8 @@ def create_app(settings: Settings) -> FastAPI:
             *scheduler.SCHEDULES,
             *import_job.SCHEDULES,
             *validation_job.SCHEDULES,
+            *operations_job.SCHEDULES,
+            *periods.SCHEDULES,
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,
             *rejudging_job.SCHEDULES,

@@ -18,10 +18,10 @@ async def export_csv(db: SimpleDatabase, tenant_id: UUID, filters: dict[str, Any
     """Lines in batches. Custom fields follow the fixed columns, each under its own name."""
     async with db.tenant_tx(tenant_id, read_only=True) as tx:
         keys = await repository.custom_keys(tx, tenant_id)
-        yield "\ufeff" + csv_lines([[*_COLUMNS, *keys]])
+        yield "\ufeff" + csv_lines([header(keys)])
         batch: list[list[Any]] = []
         async for contact in repository.stream(tx, tenant_id, filters):
-            batch.append(_cells(contact, keys))
+            batch.append(cells(contact, keys))
             if len(batch) == _BATCH:
                 yield csv_lines(batch)
                 batch = []
@@ -29,7 +29,13 @@ async def export_csv(db: SimpleDatabase, tenant_id: UUID, filters: dict[str, Any
             yield csv_lines(batch)
 
 
-def _cells(contact: Any, keys: list[str]) -> list[Any]:
+def header(keys: list[str]) -> list[str]:
+    """Names of the columns, with those of custom fields."""
+    return [*_COLUMNS, *keys]
+
+
+def cells(contact: Any, keys: list[str]) -> list[Any]:
+    """One contact in the order of the header."""
     custom = contact["custom_fields"]
     fixed = [contact[name] for name in repository.FIELDS]
     return [*fixed, ",".join(contact["tags"]), contact["created_at"].isoformat(), *map(custom.get, keys)]

@@ -82,7 +82,7 @@ async def page(
     tx: Tx, tenant_id: UUID, filters: dict[str, Any], after: UUID | None, limit: int
 ) -> list[dict[str, Any]]:
     """Newest first. `filters`: q (part of address or name), tag (slug), status, language, source_id."""
-    where, params = _conditions(tenant_id, filters)
+    where, params = conditions(tenant_id, filters)
     rows = await tx.fetch(
         f"""SELECT {_COLUMNS} FROM contact c
             WHERE {where} AND (${len(params) + 1}::uuid IS NULL OR c.id < ${len(params) + 1})
@@ -94,7 +94,7 @@ async def page(
     return [dict(row) for row in rows]
 
 
-def _conditions(tenant_id: UUID, filters: dict[str, Any]) -> tuple[str, list[Any]]:
+def conditions(tenant_id: UUID, filters: dict[str, Any]) -> tuple[str, list[Any]]:
     """The WHERE of a filtered list over contact `c`, and its parameters."""
     parts, params = ["c.tenant_id = $1"], [tenant_id]
     templates = {
@@ -229,7 +229,7 @@ async def custom_keys(tx: Tx, tenant_id: UUID) -> list[str]:
 
 async def stream(tx: Tx, tenant_id: UUID, filters: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     """All contacts of a filtered list, oldest first, without holding them in memory."""
-    where, params = _conditions(tenant_id, filters)
+    where, params = conditions(tenant_id, filters)
     sql = f"SELECT {_COLUMNS} FROM contact c WHERE {where} ORDER BY c.id"
     async for row in tx.cursor(sql, *params, prefetch=2000):
         yield row

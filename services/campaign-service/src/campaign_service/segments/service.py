@@ -81,7 +81,7 @@ async def _compiler(tx: Tx, tenant_id: UUID, rule: Rule, now: datetime) -> Calla
 async def condition_of(tx: Tx, tenant_id: UUID, segment_id: UUID, now: datetime) -> Compiled:
     """Whom a saved segment means, as a condition on `contact c`. NotFoundError, UnknownTagsError."""
     segment = await get(tx, tenant_id, segment_id)
-    return await compile_rule(tx, tenant_id, _DEFINITION.validate_python(segment["definition"]), now)
+    return await compile_kept(tx, tenant_id, segment["definition"], now)
 
 
 async def chooser(
@@ -97,6 +97,11 @@ async def chooser(
         raise UnknownSegmentError("There is no such segment", field="segment_id")
     compiler = await _compiler(tx, tenant_id, _DEFINITION.validate_python(segment["definition"]), now)
     return lambda params: compiler(params).condition
+
+
+async def compile_kept(tx: Tx, tenant_id: UUID, definition: dict[str, Any], now: datetime) -> Compiled:
+    """The same of a definition as it is kept."""
+    return await compile_rule(tx, tenant_id, _DEFINITION.validate_python(definition), now)
 
 
 async def get(tx: Tx, tenant_id: UUID, segment_id: UUID) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from campaign_service.imports import repository as imports
 from shared.database import Tx
 
 _COLUMNS = """s.id, s.tenant_id, s.name, s.type, s.settings, s.secret IS NOT NULL AS has_secret, s.cursor,
-    s.last_sync_at, s.created_at, s.updated_at,
+    s.last_sync_at, s.sync_every_minutes, s.next_sync_at, s.created_at, s.updated_at,
     (SELECT coalesce(sum(f.n), 0)::bigint FROM contact_figure f
      WHERE f.tenant_id = s.tenant_id AND f.source_id = s.id) AS contact_count"""
 
@@ -51,7 +52,7 @@ async def page(
 async def lock(tx: Tx, tenant_id: UUID, source_id: UUID) -> dict[str, Any] | None:
     """The source with its sealed secret; it stays as it is until the transaction ends."""
     row = await tx.fetchrow(
-        """SELECT id, name, type, settings, secret, cursor FROM data_source
+        """SELECT id, name, type, settings, secret, cursor, sync_every_minutes FROM data_source
            WHERE tenant_id = $1 AND id = $2 FOR UPDATE""",
         tenant_id,
         source_id,
@@ -98,6 +99,41 @@ async def update(tx: Tx, tenant_id: UUID, source_id: UUID, values: dict[str, Any
         source_id,
         *(values[name] for name in ("name", "settings", "secret", "cursor")),
     )
+
+
+async def set_period(tx: Tx, tenant_id: UUID, source_id: UUID, minutes: int | None, now: datetime) -> None:
+    """Read the source again every so many minutes, for the first time as soon as may be; None: no more."""
+    await tx.execute(
+        """UPDATE data_source SET sync_every_minutes = $3::integer,
+               next_sync_at = CASE WHEN $3::integer IS NOT NULL THEN $4::timestamptz END
+           WHERE tenant_id = $1 AND id = $2""",
+        tenant_id,
+        source_id,
+        minutes,
+        now,
+    )
+
+
+async def due(tx: Tx, now: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """(tenant, source) of any tenant whose next sync is due, the longest overdue first; in a `system_tx`."""
+    rows = await tx.fetch(
+        "SELECT tenant_id, id FROM data_source WHERE next_sync_at <= $1 ORDER BY next_sync_at LIMIT $2",
+        now,
+        limit,
+    )
+    return [(row["tenant_id"], row["id"]) for row in rows]
+
+
+async def take_due(tx: Tx, tenant_id: UUID, source_id: UUID, now: datetime) -> UUID | None:
+    """Move a due sync to the next period; who made the source, None when another process was faster."""
+    made_by: UUID | None = await tx.fetchval(
+        """UPDATE data_source SET next_sync_at = $3 + make_interval(mins => sync_every_minutes)
+           WHERE tenant_id = $1 AND id = $2 AND next_sync_at <= $3 RETURNING created_by""",
+        tenant_id,
+        source_id,
+        now,
+    )
+    return made_by
 
 
 async def forget_cursor(tx: Tx, tenant_id: UUID, source_id: UUID) -> None:

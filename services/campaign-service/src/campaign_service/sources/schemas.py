@@ -46,6 +46,8 @@ Secret = Annotated[SecretStr, Field(min_length=1, max_length=500)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Dotted = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,64}){0,4}$")]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
+#: Minutes between two syncs: a quarter of an hour to thirty days.
+Period = Annotated[int, Field(ge=15, le=30 * 24 * 60)]
 Mapping = Annotated[dict[FieldName, str | None], Field(max_length=200)]
 
 
@@ -136,17 +138,23 @@ class FileSourceIn(_SourceIn):
     settings: FileSettings = Field(default_factory=FileSettings)
 
 
-class SignedSourceIn(_SourceIn):
+class ReadSourceIn(_SourceIn):
+    """A source that is asked for its contacts."""
+
+    sync_every_minutes: Period | None = Field(default=None, description="Absent: only when asked to")
+
+
+class SignedSourceIn(ReadSourceIn):
     type: Literal["scraper-pro", "backlink-engine"]
     settings: RemoteSettings
 
 
-class ApiSourceIn(_SourceIn):
+class ApiSourceIn(ReadSourceIn):
     type: Literal["api"]
     settings: ApiSettings
 
 
-class PortalSourceIn(_SourceIn):
+class PortalSourceIn(ReadSourceIn):
     type: Literal["netlife"]
     settings: PortalSettings
 
@@ -165,9 +173,13 @@ SETTINGS: dict[str, type[FileSettings]] = {
 
 
 class SourceUpdate(PatchBody):
-    """Fields that are given change, also inside `settings`. A new address wants its secret with it."""
+    """Fields that are given change, also inside `settings`. A new address wants its secret with it.
+
+    `sync_every_minutes: null` ends the syncs that come by themselves.
+    """
 
     name: Name = ""
+    sync_every_minutes: Period | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @classmethod
@@ -210,6 +222,8 @@ class SourceOut(BaseModel):
     settings: dict[str, Any]
     has_secret: bool
     cursor: str | None
+    sync_every_minutes: int | None
+    next_sync_at: datetime | None
     contact_count: int
     last_sync_at: datetime | None
     last_sync: LastSync | None = None

@@ -19,6 +19,7 @@ from campaign_service.sources.schemas import (
     FileSettings,
     LastSync,
     PortalSettings,
+    ReadSourceIn,
     RemoteSettings,
     SourceIn,
     SourceOut,
@@ -119,6 +120,8 @@ async def create(rt: Runtime, tx: Tx, user_id: UUID, body: SourceIn) -> SourceOu
     }
     if not await repository.insert(tx, tx.tenant, values):
         raise NameTakenError("There is a source of this name", field="name")
+    if isinstance(body, ReadSourceIn) and body.sync_every_minutes is not None:
+        await repository.set_period(tx, tx.tenant, source_id, body.sync_every_minutes, rt.clock.now())
     return await get(tx, source_id)
 
 
@@ -154,7 +157,17 @@ async def update(rt: Runtime, tx: Tx, source_id: UUID, body: SourceUpdate) -> So
     cursor = row["cursor"] if _same_records(stored, row["settings"]) else None
     values = {"name": name, "settings": stored, "secret": sealed or kept, "cursor": cursor}
     await repository.update(tx, tx.tenant, source_id, values)
+    await _set_period(rt, tx, row, body)
     return await get(tx, source_id)
+
+
+async def _set_period(rt: Runtime, tx: Tx, row: dict[str, Any], body: SourceUpdate) -> None:
+    minutes = body.sync_every_minutes
+    if "sync_every_minutes" not in body.model_fields_set or minutes == row["sync_every_minutes"]:
+        return
+    if row["type"] in _LOCAL:
+        raise ValidationError("Nothing can be fetched from this source", field="sync_every_minutes")
+    await repository.set_period(tx, tx.tenant, row["id"], minutes, rt.clock.now())
 
 
 def _same_records(new: dict[str, Any], old: dict[str, Any]) -> bool:

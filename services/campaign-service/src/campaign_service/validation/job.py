@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,15 +23,18 @@ _GOOD_DAYS, _BAD_DAYS = 7, 1
 @job(JOB_TYPE, max_attempts=3, backoff=5.0, timeout=6 * 3600.0)
 async def validate_contacts(ctx: JobContext) -> dict[str, Any]:
     """Validate what the request asks for; the counts, the reasons and what the DNS had to say."""
-    return await _Validation(ctx).run()
+    payload = dict(ctx.payload)
+    before = datetime.fromisoformat(payload.pop("before"))
+    return await Validation(ctx, ValidateIn.model_validate(payload), before).run()
 
 
-class _Validation:
-    def __init__(self, ctx: JobContext) -> None:
-        payload = dict(ctx.payload)
+class Validation:
+    """Validates contacts that were not validated since `before`."""
+
+    def __init__(self, ctx: JobContext, wanted: ValidateIn, before: datetime) -> None:
         self._ctx = ctx
-        self._before = datetime.fromisoformat(payload.pop("before"))
-        self._wanted = ValidateIn.model_validate(payload)
+        self._before = before
+        self._wanted = wanted
         self._dns = MailDomains(
             settings_of(ctx.runtime).validation_dns if self._wanted.check_mx else "off",
         )
@@ -48,10 +52,18 @@ class _Validation:
             async with self._ctx.tx() as tx:
                 batch = await repository.due(tx, tx.tenant, *scope, after=after, limit=_BATCH)
             if not batch:
-                return self._report()
+                return self.report()
             await self._validate(batch)
             after = batch[-1][0]
             await self._ctx.progress(self._statuses.total(), total)
+
+    async def some(self, ids: Sequence[UUID]) -> int:
+        """Validate those of some contacts that have an address; how many."""
+        async with self._ctx.tx() as tx:
+            scope = (self._before, ids, None)
+            batch = await repository.due(tx, tx.tenant, *scope, after=None, limit=len(ids))
+        await self._validate(batch)
+        return len(batch)
 
     async def _validate(self, batch: list[tuple[UUID, str]]) -> None:
         verdicts = await self._verdicts({domain for _, email in batch if (domain := domain_of(email))})
@@ -80,7 +92,8 @@ class _Validation:
                 await repository.keep_domains(tx, tx.tenant, rows, now)
         return known | new
 
-    def _report(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
+        """The counts, the reasons and what the DNS had to say, of this run."""
         return {
             "checked": self._statuses.total(),
             **{status: self._statuses[status] for status in ("valid", "risky", "invalid", "unknown")},
