@@ -7,6 +7,7 @@ from collections.abc import Callable
 from campaign_service.rendering.links import rewrite_text
 from campaign_service.rendering.markup import Masked
 
+_MOST = 2048  # what a short link may lead to
 #: As long as the short ids that code-service makes, for texts that are counted before there are any.
 SAMPLE_ID = "1234567"
 Shorten = Callable[[str], str | None]
@@ -28,12 +29,17 @@ def rewritten(source: str, shorten: Shorten) -> str:
 
 
 def urls_in(source: str, base: str) -> list[str]:
-    """The links that get a short one, each once; those that are below `base` are ours and short."""
+    """The links that get a short one, each once."""
     found: dict[str, None] = {}
 
     def note(url: str) -> None:
-        if not url.lower().startswith(base.lower()):
+        if is_shortened(url, base):
             found[url] = None
 
     rewritten(source, note)
     return list(found)
+
+
+def is_shortened(url: str, base: str) -> bool:
+    """Those below `base` are ours, and short as they are."""
+    return len(url) <= _MOST and not url.lower().startswith(base.lower())

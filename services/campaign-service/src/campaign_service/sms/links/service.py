@@ -9,7 +9,7 @@ from uuid import UUID
 
 from campaign_service.campaigns.holds import repository as holds
 from campaign_service.sms.links import repository
-from campaign_service.sms.links.rewriting import SAMPLE_ID, Shorten, urls_in
+from campaign_service.sms.links.rewriting import SAMPLE_ID, Shorten, is_shortened, urls_in
 from campaign_service.stats import repository as stats
 from campaign_service.stats.deltas import Deltas
 from shared.config import get_service_url
@@ -32,7 +32,7 @@ def _base(rt: Runtime) -> str:
 def sample(rt: Runtime) -> Shorten:
     """An address as long as the short ones will be, for what will get one."""
     base = _base(rt)
-    return lambda url: None if url.lower().startswith(base.lower()) else base + SAMPLE_ID
+    return lambda url: base + SAMPLE_ID if is_shortened(url, base) else None
 
 
 async def freeze(tx: Tx, rt: Runtime, campaign: Campaign, sources: Mapping[int, list[str]]) -> None:
