@@ -17,7 +17,6 @@ import pytest
 from campaign_service.attachments import service
 from campaign_service.attachments.repository import Owner
 from campaign_service.settings import settings_of
-from shared.testing import TokenMint
 from tests.simulators.processes import smtp_sink
 
 from .campaigns_kit import Kit
@@ -248,10 +247,10 @@ async def test_wrong_files_of_messages_are_refused(kit: Kit, given: dict[str, st
     assert answer.status_code == status, answer.text
 
 
-async def test_files_are_a_tenants_own_and_need_a_role(kit: Kit, mint: TokenMint, tenant_b: UUID) -> None:
+async def test_files_are_a_tenants_own_and_need_a_role(kit: Kit, tenant_b: UUID) -> None:
     file = await stored(kit)
     template, _ = await made(kit)
-    viewer, stranger = kit.headers("viewer"), mint.headers(tenant_b)
+    viewer, stranger = kit.headers("viewer"), kit.headers(tenant=tenant_b)
     one = f"attachments/{kit.tenant}/{file['id']}"
     assert (await kit.request("GET", f"/api/v2/{one}/content", headers=viewer)).status_code == 200
     assert (await kit.request("DELETE", f"/api/v2/{one}", headers=viewer)).status_code == 403

@@ -25,7 +25,9 @@ _NODE_RENDERS = 2_000_000
 _FILTER_WORK = 20_000_000
 _INTEGER_BITS = 4096
 _CALL = 20
+_SIZED = (str, list, tuple, range, dict)
 _DATE = 2_000
+_ITEM = 10
 
 
 class _ShortRange(RangeLiteral):
@@ -104,13 +106,17 @@ def rendered(template: BoundTemplate, variables: Mapping[str, Any]) -> str:
 def bounded(name: str, func: Callable[..., Any]) -> Callable[..., Any]:
     """A filter whose input, result and share of the work have limits."""
 
+    needs_care = name.startswith("replace") or name in ("join", "uniq")
+
     @wraps(func)
     def guarded(left: object, *args: Any, **kwargs: Any) -> Any:
-        _check_input(name, left, args)
+        if needs_care or type(left) is not str:
+            _check_input(name, left, args)
+        else:
+            _spend(name, len(left))
         result = func(left, *args, **kwargs)
         if _size(result) > MAX_VALUE:
             raise ResourceLimitError(f"{name}: the result is too long", token=None)
-        _spend(name, _size(result))
         return result
 
     return guarded
@@ -123,9 +129,9 @@ def _check_input(name: str, left: object, args: tuple[Any, ...]) -> None:
         raise ResourceLimitError(f"{name}: the result is too long", token=None)
     if name == "join" and _joined_size(left, *args) > MAX_VALUE:
         raise ResourceLimitError(f"{name}: the result is too long", token=None)
-    size = _size(left) + sum(map(_size, args))
+    size = _size(left)
     # it compares each with each
-    _spend(name, size * size if name == "uniq" else size)
+    _spend(name, size * size if name == "uniq" else sum(map(_work, (left, *args))))
 
 
 def _spend(name: str, size: int) -> None:
@@ -138,11 +144,15 @@ def _spend(name: str, size: int) -> None:
 
 
 def _size(value: object) -> int:
-    if isinstance(value, str | list | tuple | range | dict):
+    if type(value) is str or isinstance(value, _SIZED):
         return len(value)
     if isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
         return MAX_VALUE + 1
     return 1
+
+
+def _work(value: object) -> int:
+    return _size(value) * (1 if isinstance(value, str) else _ITEM)
 
 
 def _replaced_size(text: str, old: str, new: str = "") -> int:
