@@ -44,3 +44,12 @@ def test_dashboard_and_alerts_use_figures_that_services_publish() -> None:
     used = {name for panel in dashboard["panels"] for name in OBSERVED.findall(panel["targets"][0]["expr"])}
     used |= set(OBSERVED.findall((DEPLOY / "observability" / "alerts.yml").read_text("utf-8")))
     assert {name.removesuffix("_bucket") for name in used} <= published
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-browser.txt"])
+def test_images_have_the_packages_that_were_tested(name: str) -> None:
+    pinned = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+    ours = dict(pinned.findall((DEPLOY.parent / name).read_text("utf-8")))
+    tested = dict(pinned.findall((DEPLOY.parent / "requirements-dev.txt").read_text("utf-8")))
+    assert ours
+    assert ours == {package: tested[package] for package in ours}
