@@ -159,3 +159,21 @@ async def test_what_mailwizz_tells_of_a_message_is_applied_to_it(
     assert await poll_stream(kit.runtime, client, source, "delivery-logs") == 1
     assert (await message.now())["state"] == "delivered"
     assert await issues(kit) == []
+
+
+async def test_a_late_report_about_somebody_erased_brings_nothing_back(kit: Kit) -> None:
+    contact_id = uuid7()
+    await kit.execute(
+        "INSERT INTO contact (tenant_id, id, email) VALUES ($1, $2, 'anna@example.com')",
+        kit.tenant,
+        contact_id,
+    )
+    message = await sent(kit)
+    gone = await kit.request("POST", f"/api/v2/contacts/{kit.tenant}/{contact_id}/erase")
+    assert gone.is_success, gone.text
+    seen = await message.webhook(
+        line(kit, "b", envId=message.ref, bounceCat="bad-mailbox", dsnDiag="smtp;550 <anna@example.com> gone")
+    )
+    assert (seen["state"], seen["last_detail"]) == ("bounced_hard", None)
+    assert await reasons(kit) == []
+    assert await kit.published("campaign.message.bounced.v1") == []

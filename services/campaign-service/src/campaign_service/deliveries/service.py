@@ -248,11 +248,10 @@ def _event(
 def _heard(
     placed: Placed, locked: dict[RecipientKey, LockedRecipient], mails: dict[UUID, LockedMessage]
 ) -> Heard:
-    address: str | None = None
     if placed.message_id is not None:
-        address = mails[placed.message_id].email
-    elif placed.key is not None:
-        address = locked[placed.key].email
+        mail = mails[placed.message_id]
+        return Heard(placed.row, "" if mail.is_erased else mail.email, placed.contact_id)
+    address = locked[placed.key].email if placed.key is not None else None
     return Heard(placed.row, address or placed.row.address, placed.contact_id)
 
 

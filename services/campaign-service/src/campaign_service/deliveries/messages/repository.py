@@ -11,11 +11,19 @@ from campaign_service.deliveries.merge import RecipientFacts
 from campaign_service.deliveries.repository import RecipientChange
 from shared.database import Tx
 
+#: What erasure leaves in place of an address.
+_ERASED = "erased@erased.invalid"
+
 
 @dataclass(frozen=True, slots=True)
 class LockedMessage:
     email: str
     facts: RecipientFacts
+
+    @property
+    def is_erased(self) -> bool:
+        """Nobody is to be known by it any more: nothing is kept that a late report says."""
+        return self.email == _ERASED
 
 
 async def tenant_of(tx: Tx, message_id: UUID) -> UUID | None:

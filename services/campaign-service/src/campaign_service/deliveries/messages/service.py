@@ -44,8 +44,9 @@ async def change(
         old = locked[message_id]
         new = merge(old.facts, rows)
         latest = max(rows, key=lambda row: row.occurred_at)
-        changes[message_id] = RecipientChange(new, latest.status or None, latest.diagnostic[:500] or None)
-        events += _events(tx, message_id, old, new, rows)
+        words = None if old.is_erased else latest.diagnostic[:500]
+        changes[message_id] = RecipientChange(new, latest.status or None, words or None)
+        events += [] if old.is_erased else _events(tx, message_id, old, new, rows)
     await repository.update(tx, tx.tenant, changes, runtime.clock.now())
     await runtime.events.publish_many(tx, events)
 
