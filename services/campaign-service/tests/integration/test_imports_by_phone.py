@@ -82,3 +82,19 @@ async def test_addresses_that_were_not_recognised_are_not_lost(imports: Imports)
     assert meant["created"] == 2
     also = await imports.run(file, mapping={"Reach": None})
     assert counts(also) == {"total": 2, "created": 1, "unchanged": 1}
+
+
+async def test_people_of_a_file_of_phones_are_whom_a_campaign_texts(imports: Imports) -> None:
+    await imports.run("phone,sms_marketing_consent\n+12025550143,yes\n+12025550144,no\n", tags=["fair"])
+    body = {
+        "name": "Texts",
+        "channel": "sms",
+        "sms_text": "Hello. Reply STOP to end",
+        "tags_all": ["fair"],
+    }
+    made = await imports.client.post("/api/v2/campaigns", json=body, headers=imports.headers)
+    campaign = made.json()["data"]
+    path = f"/api/v2/campaigns/{campaign['tenant_id']}/{campaign['id']}/audience"
+    audience = (await imports.client.get(path, headers=imports.headers)).json()["data"]
+    assert (audience["count"], audience["not_eligible"]) == (1, {"no_sms_consent": 1})
+    assert [person["phone_e164"] for person in audience["sample"]] == ["+12025550143"]
