@@ -13,17 +13,9 @@ from typing import Any
 import httpx
 
 from shared.testing.identities import TokenMint
+from tests.integration.bodies import MESSAGE, SMS_SETTINGS, TEMPLATE, VARIANTS
 from tests.integration.portals import PORTAL, credentials
-from tests.integration.world import (
-    MESSAGE,
-    SMS_SETTINGS,
-    TEMPLATE,
-    VARIANTS,
-    World,
-    build_world,
-    document,
-    make_apps,
-)
+from tests.integration.world import World, build_world, document, make_apps
 from tests.simulators.netlife import make_portal
 
 # Routes for people without a token, and why.

@@ -27,6 +27,7 @@ from shared.models.identity import Role
 from shared.testing.clients import service_client
 from shared.testing.databases import runtime_database
 from shared.testing.identities import TokenMint
+from tests.integration.bodies import MESSAGE, SMS_SETTINGS, TEMPLATE, VARIANTS
 from tests.integration.portals import PORTAL, collected, small_portal
 from tests.simulators.netlife import running
 from webhook_gateway.app import create_app as create_gateway
@@ -34,7 +35,6 @@ from webhook_gateway.door import Door
 from webhook_gateway.settings import GatewaySettings
 
 App = FastAPI | Door
-VARIANTS = {"variants": [{"subject": "Spring"}, {"subject": "Spring is here"}]}
 # There is no mail server, so the sender tries again and again.
 _CHANGED_BY_SENDER = {
     "campaign.message": [
@@ -393,20 +393,3 @@ async def _open_data(connection: Any) -> tuple[str, str]:
     )
     row = await connection.fetchrow("SELECT id, durable_id('sale') AS sale_id FROM city WHERE code = '01053'")
     return str(row["id"]), str(row["sale_id"])
-
-
-TEMPLATE = {
-    "name": "Newsletter",
-    "default_language": "en",
-    "contents": {"en": {"subject": "Hello {{ first_name }}", "html": "<p>Hello</p>"}},
-}
-SMS_SETTINGS: dict[str, Any] = {
-    "account_sid": "AC" + "0" * 32,
-    "auth_token": "an invented token",
-    "numbers": [{"number": "+15005550006"}],
-}
-MESSAGE = {
-    "to": {"email": "someone@example.com"},
-    "subject": "Hello",
-    "html": "<p>Hello</p>",
-}
