@@ -118,6 +118,21 @@ async def test_each_variant_can_be_previewed(kit: Kit) -> None:
         ).status_code == status
 
 
+async def test_a_file_of_a_variant_that_is_being_sent_is_not_deleted(kit: Kit) -> None:
+    other = await kit.add_template(("en",))
+    path = f"/api/v2/templates/{kit.tenant}/{other}/attachments"
+    attached = await kit.request("POST", path, files={"file": ("terms.pdf", b"%PDF-1.7 terms")})
+    file = attached.json()["data"][0]["attachment_id"]
+    campaign = await kit.create()
+    rules = TWO | {"variants": [{"subject": "First"}, {"template_id": str(other)}]}
+    await kit.ok("PUT", f"/{campaign['id']}/variants", json=rules)
+    await kit.add_contacts(3)
+    await kit.ok("POST", f"/{campaign['id']}/send")
+    assert (await kit.request("DELETE", f"{path}/{file}")).status_code == 200
+    refused = await kit.request("DELETE", f"/api/v2/attachments/{kit.tenant}/{file}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "ATTACHMENT_IN_USE")
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [

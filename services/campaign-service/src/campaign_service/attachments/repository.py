@@ -98,7 +98,11 @@ async def needed_by(tx: Tx, tenant_id: UUID, attachment_id: UUID) -> list[str]:
            UNION SELECT 'campaign ' || c.name FROM mail_attachment u
              JOIN campaign c ON c.tenant_id = $1
                AND (c.id = u.campaign_id
-                    OR (c.template_id = u.template_id AND c.template_version = u.template_version))
+                    OR (c.template_id = u.template_id AND c.template_version = u.template_version)
+                    OR EXISTS (SELECT 1 FROM campaign_variant v
+                               WHERE v.tenant_id = $1 AND v.campaign_id = c.id
+                                 AND v.template_id = u.template_id
+                                 AND v.template_version = u.template_version))
              WHERE u.tenant_id = $1 AND u.attachment_id = $2
                AND c.status IN ('draft', 'scheduled', 'sending', 'paused')
            UNION SELECT 'message to ' || m.recipient_email FROM mail_attachment u
