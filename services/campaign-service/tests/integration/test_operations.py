@@ -194,3 +194,12 @@ async def test_what_is_cancelled_stays_where_it_is(
 )
 async def test_requests_without_meaning_are_refused(contacts: Contacts, body: dict[str, Any]) -> None:
     assert (await contacts.post("/operations", body)).status_code == 422
+
+
+@pytest.mark.parametrize("nothing", [{}, {"q": None}, {"q": " "}, {"status": None, "tag": None}])
+async def test_a_filter_that_leaves_nobody_out_deletes_nobody(
+    contacts: Contacts, nothing: dict[str, Any]
+) -> None:
+    body = {"action": "delete", "filter": nothing, "dry_run": True}
+    answer = await contacts.post("/operations", body)
+    assert answer.status_code == 422, answer.text

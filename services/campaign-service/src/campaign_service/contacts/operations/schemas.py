@@ -25,6 +25,11 @@ class ContactFilter(BaseModel):
     language: ShortLine | None = None
     source_id: UUID | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether it leaves anybody out: fields that are null or empty do not."""
+        return any(getattr(self, name) for name in type(self).model_fields)
+
 
 class OperationIn(BaseModel):
     """What to do, and to whom: `filter` or `segment_id`. With `dry_run` they are counted and nothing is done.
@@ -50,7 +55,7 @@ class OperationIn(BaseModel):
             raise ValueError("tags are what tag and untag need, and nothing else")
         if (self.action == "status") != (self.status is not None):
             raise ValueError("status is what a status action needs, and nothing else")
-        if self.action == "delete" and self.filter is not None and not self.filter.model_fields_set:
+        if self.action == "delete" and self.filter is not None and not self.filter.asks:
             raise ValueError("an empty filter deletes nobody")
         return self
 
