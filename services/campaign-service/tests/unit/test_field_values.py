@@ -30,6 +30,8 @@ BAD: list[tuple[str, Any]] = [
     ("number", "nan"),
     ("number", "1e999"),
     ("number", float("inf")),
+    ("number", 10**400),
+    ("number", -(2**63)),
     ("number", True),
     ("number", ["1"]),
     ("boolean", "maybe"),

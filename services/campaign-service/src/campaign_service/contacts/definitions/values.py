@@ -23,6 +23,8 @@ PRODUCT_KEYS = frozenset(
         "sms_transactional_timestamp",
     }
 )
+# What JSON in the database holds as it is; a larger one may not even be a float.
+_LARGEST = 2**63 - 1
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 _NUMBER = re.compile(r"[+-]?(\d{1,15}(\.\d{1,15})?|\.\d{1,15})([eE][+-]?\d{1,2})?")
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})([T ]\d{2}:\d{2}.{0,30})?")
@@ -78,7 +80,9 @@ def _text(value: Any) -> str:
 def _number(value: Any) -> int | float:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = int(value) if _WHOLE.fullmatch(value.strip()) else float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise FieldValueError("takes a number, such as 1234.5")
+    if abs(value) > _LARGEST if isinstance(value, int) else not math.isfinite(value):
         raise FieldValueError("takes a number, such as 1234.5")
     return value
 
