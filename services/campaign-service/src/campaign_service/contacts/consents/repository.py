@@ -91,12 +91,12 @@ _STAGED = """c.id IN (
 def _texts(people: str) -> str:
     """Parameters: tenant, source, actor. Contacts of photo portals say themselves since when and whence.
 
-    A time that lies ahead, or before what is on record already, is not believed.
+    A time that lies ahead, before 1970 or before what is on record already, is not believed.
     """
     return f"""{_INSERT}
         SELECT $1, gen_random_uuid(), g.id, erasure_digest($1, g.address), 'sms', g.status, 'consent',
                coalesce(g.said_by, $2), NULL, NULL, NULL, $3::uuid,
-               CASE WHEN g.said_at < now() AND g.said_at > coalesce(k.occurred_at, '-infinity')
+               CASE WHEN g.said_at < now() AND g.said_at > coalesce(k.occurred_at, 'epoch')
                     THEN g.said_at ELSE now() END
         FROM (SELECT c.id, coalesce(c.phone_e164, c.phone, c.email) AS address,
                      CASE WHEN {_AGREES} IN {_YES} THEN 'given' ELSE 'withdrawn' END AS status,
