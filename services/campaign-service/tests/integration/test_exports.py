@@ -106,6 +106,9 @@ async def check_filters(kit: Kit, path: str) -> None:
     middle = (kit.clock.now() - timedelta(minutes=1)).isoformat()
     assert await types(kit, path, to=middle) == {"delivered": 1, "bounced": 1}
     assert await types(kit, path, **{"from": middle}) == {"opened": 2, "clicked": 1}
+    # Times that no day of the calendar holds once they are told in UTC.
+    ever = {"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"}
+    assert await types(kit, path, type="opened", **ever) == {"opened": 2}
 
 
 async def types(kit: Kit, path: str, **params: Any) -> Counter[str]:

@@ -92,7 +92,7 @@ async def recipients(
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events. Times are from the first up to, not including, the last."""
+    """Which events. Times are from the first up to, not including, the last; nothing is before 1970."""
 
     types: Sequence[str] | None = None
     since: datetime | None = None
@@ -104,8 +104,8 @@ class EventFilter:
         """What the conditions of every statement here begin with."""
         return (
             list(self.types or _ALL_TYPES),
-            self.since or _FIRST,
-            self.until or _LAST,
+            max(self.since or _FIRST, _FIRST),
+            min(self.until or _LAST, _LAST),
             self.human_only,
         )
 
