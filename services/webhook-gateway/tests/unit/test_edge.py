@@ -137,6 +137,9 @@ def test_public_and_upload_rules_are_exact() -> None:
     assert is_upload("POST", "/api/v2/contacts/t1/import")
     assert not is_upload("PUT", "/api/v2/contacts/t1/import")
     assert not is_upload("POST", "/api/v2/contacts/t1/x/import")
+    for path in ("attachments/t1", "templates/t1/x/attachments", "campaigns/t1/x/attachments", "messages/t1"):
+        assert is_upload("POST", f"/api/v2/{path}")
+        assert not is_upload("POST", f"/api/v2/{path}/more")
 
 
 def test_a_token_goes_before_a_key_and_doubles_are_refused() -> None:
