@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -76,3 +77,82 @@ async def test_every_tenants_mailwizz_is_asked(
                 break
             await asyncio.sleep(0.05)
     assert server.requests[0] == f"/api/campaigns/{UID}/delivery-logs?page=1&per_page=100"
+
+
+async def test_a_campaign_is_brought_to_mailwizz_by_itself(
+    client: httpx.AsyncClient, db: SimpleDatabase, tenant_a: UUID, headers: dict[str, str]
+) -> None:
+    async with running(MailWizz()) as server:
+        html = '<p>Hi</p><a href="{{ unsubscribe_url }}">bye</a>'
+        campaign = await _start(client, db, tenant_a, headers, server, html)
+        await _read(client, tenant_a, headers, campaign, "external_ref")
+        (uid,) = server.campaigns.sent
+    assert list(server.campaigns.mails(uid)) == [EMAIL]
+    assert str(campaign) in server.campaigns.sent[uid].form["name"]
+
+
+async def test_a_campaign_that_mailwizz_refuses_is_paused_with_the_reason(
+    client: httpx.AsyncClient, db: SimpleDatabase, tenant_a: UUID, headers: dict[str, str]
+) -> None:
+    async with running(MailWizz()) as server:
+        # It takes no campaign from which nobody can unsubscribe.
+        campaign = await _start(client, db, tenant_a, headers, server, "<p>For ever</p>")
+        found = await _read(client, tenant_a, headers, campaign, "status_reason")
+    assert found["status"] == "paused"
+    assert found["status_reason"].startswith("MailWizz refused: status 422")
+
+
+async def _read(
+    client: httpx.AsyncClient, tenant: UUID, headers: dict[str, str], campaign: UUID, name: str
+) -> dict[str, Any]:
+    """The campaign, once it has something in the field `name`."""
+    while True:
+        answer = await client.get(f"/api/v2/campaigns/{tenant}/{campaign}", headers=headers)
+        found: dict[str, Any] = answer.json()["data"]
+        if found[name] is not None:
+            return found
+        await asyncio.sleep(0.05)
+
+
+async def _template(db: SimpleDatabase, tenant: UUID, html: str) -> UUID:
+    template = uuid7()
+    async with db.tenant_tx(tenant) as tx:
+        await tx.execute(
+            "INSERT INTO contact (tenant_id, id, email) VALUES ($1, $2, $3)",
+            tenant,
+            uuid7(),
+            EMAIL,
+        )
+        await tx.execute(
+            "INSERT INTO template (tenant_id, id, name) VALUES ($1, $2, $3)", tenant, template, str(template)
+        )
+        await tx.execute(
+            """INSERT INTO template_content (tenant_id, template_id, version, language, subject, html)
+               VALUES ($1, $2, 1, 'en', 'Hi', $3)""",
+            tenant,
+            template,
+            html,
+        )
+    return template
+
+
+async def _start(
+    client: httpx.AsyncClient,
+    db: SimpleDatabase,
+    tenant: UUID,
+    headers: dict[str, str],
+    server: MailWizz,
+    html: str,
+) -> UUID:
+    """A campaign of a tenant whose campaigns MailWizz sends."""
+    wizz = {"name": "wizz", "kind": "mailwizz", "url": server.url, "secret": KEY, "sends": "campaigns"}
+    path = f"/api/v2/sending/{tenant}/channels"
+    assert (await client.put(path, json={"email": [wizz]}, headers=headers)).is_success
+    template = await _template(db, tenant, html)
+    body = {"name": "Spring", "template_id": str(template)}
+    created = await client.post("/api/v2/campaigns", json=body, headers=headers)
+    assert created.status_code == 201, created.text
+    campaign = created.json()["data"]["id"]
+    answer = await client.post(f"/api/v2/campaigns/{tenant}/{campaign}/send", headers=headers)
+    assert answer.status_code == 202, answer.text
+    return UUID(campaign)

@@ -44,9 +44,8 @@ async def poll_tenant(ctx: JobContext) -> dict[str, Any]:
         tenant_id = tx.tenant
         known = [p for p in await channels.providers(ctx.runtime, tx) if p.kind == "mailwizz"]
         since = ctx.runtime.clock.now() - _ASKED_FOR
-        carried = await carrying.not_over(tx, tenant_id)
         campaigns = await repository.campaigns(tx, tenant_id, since)
-    brought = await _carry_on(ctx, known, carried)
+    brought = await _carry_all(ctx, known)
     provider = next((provider for provider in known if provider.settings.get("poll")), None)
     if provider is None:
         if brought:
@@ -64,23 +63,35 @@ async def poll_tenant(ctx: JobContext) -> dict[str, Any]:
     return {"campaigns": len(asked), "records": taken, "brought": len(brought)}
 
 
-async def _carry_on(ctx: JobContext, known: list[Provider], carried: list[Carried]) -> set[UUID]:
-    """Go on with campaigns that MailWizz sends; one that it refuses is paused with the reason."""
+async def _carry_all(ctx: JobContext, known: list[Provider]) -> set[UUID]:
+    """Go on with campaigns that MailWizz sends, each once, also with those started meanwhile."""
     by_name = {provider.name: provider for provider in known}
-    for one in carried:
-        reason = "its MailWizz is among the tenant's providers no more"
-        if provider := by_name.get(one.provider):
-            try:
-                async with _client(ctx, provider) as client:
-                    await Carrier(ctx.runtime, client, provider).advance(one)
-                continue
-            except MailWizzRefusedError as error:
-                reason = f"MailWizz refused: {error}"
-            except AppError as error:
-                reason = f"MailWizz cannot send it: {error.message}"
+    brought: set[UUID] = set()
+    while True:
         async with ctx.tx() as tx:
-            await hold(tx, ctx.runtime, one.campaign_id, reason)
-    return {one.campaign_id for one in carried}
+            carried = await carrying.not_over(tx, tx.tenant)
+        left = next((one for one in carried if one.campaign_id not in brought), None)
+        if left is None:
+            return brought
+        await _carry_on(ctx, by_name.get(left.provider), left)
+        brought.add(left.campaign_id)
+
+
+async def _carry_on(ctx: JobContext, provider: Provider | None, carried: Carried) -> None:
+    """One that cannot go on is paused with the reason."""
+    reason = "its MailWizz is among the tenant's providers no more"
+    if provider is not None:
+        try:
+            async with _client(ctx, provider) as client:
+                await Carrier(ctx.runtime, client, provider).advance(carried)
+        except MailWizzRefusedError as error:
+            reason = f"MailWizz refused: {error}"
+        except AppError as error:
+            reason = f"MailWizz cannot send it: {error.message}"
+        else:
+            return
+    async with ctx.tx() as tx:
+        await hold(tx, ctx.runtime, carried.campaign_id, reason)
 
 
 def _client(ctx: JobContext, provider: Provider) -> MailWizzClient:

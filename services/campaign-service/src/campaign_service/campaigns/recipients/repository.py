@@ -18,6 +18,8 @@ _COLUMNS = """contact_id, variant, code, email, phone, language, state, attempts
     first_clicked_at,
   unsubscribed_at, complained_at, updated_at"""
 
+_CANCELLED_AT_ONCE = 5000
+
 
 async def page(
     tx: Tx, tenant_id: UUID, campaign_id: UUID, state: str | None, after: UUID | None, limit: int
@@ -67,22 +69,40 @@ async def outcome(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> tuple[int, int,
 
 
 async def cancel_waiting(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> int:
-    """Those not yet tried (again) will not be. Mails in flight go their way.
+    """Those not yet tried (again) will not be; how many. Mails in flight go their way.
 
-    Nobody is waited for: a sender holds rows that it is about to lease while it waits for others. What it
-    holds is cancelled by itself, or when leases are swept.
+    Nobody is waited for and hardly anybody held up: senders work from the first id up, this from the last
+    one down, each batch as things are then. What a sender holds is cancelled when it gives it back, or when
+    leases are swept.
     """
-    return await tx.affected(
-        """UPDATE campaign_recipient
-           SET state = 'cancelled', next_attempt_at = NULL, updated_at = $3
-           WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = ANY(ARRAY(
-             SELECT contact_id FROM campaign_recipient
-             WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'failed_retry')
-             FOR UPDATE SKIP LOCKED))""",
-        tenant_id,
-        campaign_id,
-        now,
-    )
+    await tx.execute("SET LOCAL enable_sort = off")
+    cancelled = 0
+    last: UUID | None = None
+    while True:
+        row = await tx.fetchrow(
+            """WITH picked AS (
+                 SELECT contact_id FROM campaign_recipient
+                 WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'failed_retry')
+                   AND ($4::uuid IS NULL OR contact_id < $4)
+                 ORDER BY contact_id DESC LIMIT $5 FOR UPDATE SKIP LOCKED),
+               gone AS (
+                 UPDATE campaign_recipient
+                 SET state = 'cancelled', next_attempt_at = NULL, updated_at = $3
+                 WHERE tenant_id = $1 AND campaign_id = $2
+                   AND contact_id = ANY(ARRAY(SELECT contact_id FROM picked)))
+               SELECT count(*) AS n, (SELECT contact_id FROM picked ORDER BY contact_id LIMIT 1) AS first
+               FROM picked""",
+            tenant_id,
+            campaign_id,
+            now,
+            last,
+            _CANCELLED_AT_ONCE,
+        )
+        assert row is not None, "an aggregate has a row"
+        number, last = int(row["n"]), row["first"]
+        cancelled += number
+        if number < _CANCELLED_AT_ONCE:
+            return cancelled
 
 
 async def requeue(tx: Tx, tenant_id: UUID, campaign_id: UUID, states: Sequence[str], now: datetime) -> int:
