@@ -46,6 +46,7 @@ _CHANGED_BY_SENDER = {
         "lease_until",
         "last_code",
         "last_detail",
+        "accepted_at",
         "updated_at",
     ]
 }
