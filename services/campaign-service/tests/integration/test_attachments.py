@@ -83,6 +83,8 @@ async def test_programs_and_too_much_are_refused(kit: Kit) -> None:
     nothing = await kit.request("POST", f"/api/v2/{base}", files={"other": ("a", b"b")})
     assert code_of(nothing) == (422, "UNPROCESSABLE")
     assert (await upload(kit, base, "empty.txt", b"")).status_code == 400
+    named = {"attachment_id": (None, (await stored(kit))["id"])}
+    assert code_of(await kit.request("POST", f"/api/v2/{base}", files=named)) == (422, "UNPROCESSABLE")
 
 
 async def test_a_template_keeps_its_files_by_version(kit: Kit) -> None:

@@ -18,7 +18,7 @@ from campaign_service.campaigns import service as campaign_service
 from campaign_service.campaigns.states import next_status
 from campaign_service.templates import service as templates
 from shared.database import Tx
-from shared.errors import BusinessRuleError, NotFoundError
+from shared.errors import BusinessRuleError, NotFoundError, UnprocessableError
 from shared.models.responses import ApiResponse, error_responses, success_response
 from shared.web import OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
 
@@ -41,6 +41,8 @@ async def upload_attachment(
 ) -> ApiResponse[AttachmentOut]:
     """Keep a file for mails. Its type is found out; programs are refused (422), also inside archives."""
     form = await Form.read(request)
+    if form.content is None:
+        raise UnprocessableError("Send a file", field="file")
     async with rt.db.tenant_tx(tenant_id) as tx:
         attachment_id = await form.stored(tx, rt, user.user_id)
         return success_response(AttachmentOut(**await service.get(tx, attachment_id)))
