@@ -18,6 +18,8 @@ class Settings(CommonConfig):
 
     fienta_base_url: str = Field(default="https://fienta.com", pattern=r"^https?://")
     fienta_chromium: str = "/usr/bin/chromium"
+    fienta_sandbox: bool = True
+    """Chromium's own sandbox; a container that may not make user namespaces has to do without."""
     fienta_timezone: str = "Europe/Tallinn"
     """The zone of the times that Fienta's pages show, and of those in its webhooks that name none."""
     fienta_delay_seconds: float = Field(default=0.5, ge=0)

@@ -31,8 +31,10 @@ _LAUNCH_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def open_page(executable: str, *, headless: bool = True, check: Check = never) -> AsyncIterator[Page]:
-    """An empty page of a new browser with an empty profile.
+async def open_page(
+    executable: str, *, headless: bool = True, sandbox: bool = True, check: Check = never
+) -> AsyncIterator[Page]:
+    """An empty page of a new browser with an empty profile. `sandbox`: Chromium's own, which root never has.
 
     Raises FientaNotConfigured when there is no browser, FientaUnavailable when it does not start, and what
     `check` raises while it starts. However the block ends, the browser, its children and Playwright's driver
@@ -45,22 +47,24 @@ async def open_page(executable: str, *, headless: bool = True, check: Check = ne
     driver: Playwright | None = None
     try:
         driver = await async_playwright().start()
-        launching = _launch(driver, folder, executable, headless=headless)
+        sandbox = sandbox and os.geteuid() != 0
+        launching = _launch(driver, folder, executable, headless=headless, sandbox=sandbox)
         yield await within(_LAUNCH_SECONDS, check, launching)
     finally:
         await _end(driver, folder)
 
 
-async def _launch(driver: Playwright, folder: Path, executable: str, *, headless: bool) -> Page:
-    # Chromium's own sandbox does not work as root.
-    arguments = (*_QUIET, "--no-sandbox") if os.geteuid() == 0 else _QUIET
+async def _launch(
+    driver: Playwright, folder: Path, executable: str, *, headless: bool, sandbox: bool
+) -> Page:
+    arguments = _QUIET if sandbox else (*_QUIET, "--no-sandbox")
     try:
         context = await driver.chromium.launch_persistent_context(
             folder / "profile",
             executable_path=executable,
             headless=headless,
             args=list(arguments),
-            chromium_sandbox=os.geteuid() != 0,
+            chromium_sandbox=sandbox,
             timeout=0,
             env=_environment(folder),
             locale="en-GB",

@@ -76,7 +76,9 @@ async def browse(
     pace = Pace(
         settings.fienta_delay_seconds, settings.fienta_operation_seconds, settings.fienta_login_seconds
     )
-    async with open_page(settings.fienta_chromium, headless=headless, check=check) as page:
+    async with open_page(
+        settings.fienta_chromium, headless=headless, sandbox=settings.fienta_sandbox, check=check
+    ) as page:
         site = FientaSite(
             page, settings.fienta_base_url, account.event, zone, settings.fienta_element_seconds
         )
