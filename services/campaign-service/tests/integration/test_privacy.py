@@ -8,7 +8,7 @@ from .contacts_kit import Contacts
 TABLES = (
     "contact contact_tag contact_merge campaign_recipient message_event message suppression "
     "suppression_history delivery_issue contact_import_rejection conversation sms_message call lead "
-    "contact_consent"
+    "contact_consent contact_operation"
 )
 
 
@@ -39,6 +39,7 @@ async def test_a_person_is_told_everything_and_then_forgotten(kit: Kit) -> None:
     assert len(told["recipients"]) == len(told["suppressions"]) == 1
     assert second["email"].lower() not in str(told).lower()
     assert {"contact", "campaign_recipient", "suppression"} <= set(await everywhere(kit, email))
+    await contacts.call("POST", "/operations", {"action": "export", "filter": {"q": email}})
     figures = await kit.counts(campaign)
 
     await contacts.call("POST", f"/{person}/erase")

@@ -45,6 +45,13 @@ class ExportFile:
         self._size = await asyncio.to_thread(_write, self._path, self._size, text.encode())
 
 
+def remove(path: Path) -> None:
+    """Remove an export's file with those of its other attempts."""
+    operation_id = path.name.rpartition("-")[0]
+    for other in path.parent.glob(f"{operation_id}-*.csv"):
+        other.unlink(missing_ok=True)
+
+
 def _create(path: Path, before: Path | None, size: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if before is not None:

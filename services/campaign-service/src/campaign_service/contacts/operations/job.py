@@ -12,7 +12,7 @@ from uuid import UUID
 
 from campaign_service.contacts import repository as contacts
 from campaign_service.contacts.operations import repository, service
-from campaign_service.contacts.operations.file import ExportFile
+from campaign_service.contacts.operations.file import ExportFile, remove
 from campaign_service.settings import settings_of
 from campaign_service.tags import repository as tags
 from campaign_service.validation.job import Validation
@@ -115,7 +115,7 @@ async def sweep_exports(ctx: JobContext) -> dict[str, Any]:
     async with ctx.tx() as tx:
         paths = await repository.forget_files(tx, ctx.runtime.clock.now() - _KEPT)
     for path in paths:
-        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+        await asyncio.to_thread(remove, Path(path))
     return {"removed": len(paths)}
 
 

@@ -128,6 +128,10 @@ _ERASE = (
     f"DELETE FROM call WHERE tenant_id = $1 AND {_KEPT['calls']}",
     f"DELETE FROM lead WHERE tenant_id = $1 AND {_KEPT['leads']}",
     f"DELETE FROM conversation WHERE tenant_id = $1 AND {_KEPT['conversations']}",
+    """UPDATE contact_operation SET request = jsonb_set(request, '{filter,q}', '"erased"')
+        WHERE tenant_id = $1
+          AND EXISTS (SELECT 1 FROM unnest($3::text[]) AS a
+                      WHERE strpos(lower(request -> 'filter' ->> 'q'), a) > 0)""",
     f"""UPDATE contact_consent SET contact_id = NULL, source = NULL, shown_text = NULL, ip_digest = NULL,
             actor = NULL WHERE tenant_id = $1 AND {_KEPT["consents"]}""",
     "DELETE FROM contact WHERE tenant_id = $1 AND id = ANY($2::uuid[])",
