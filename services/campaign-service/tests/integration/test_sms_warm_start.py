@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
+from campaign_service.sms.twilio import Twilio
+from campaign_service.sms.worker import Lane
 
 from .campaigns_kit import Kit
 from .sms_kit import NUMBER, Phones, open_phones
@@ -61,6 +65,21 @@ async def test_a_campaign_that_waits_for_tomorrow_says_so(phones: Phones) -> Non
     await phones.drain()
     done = await phones.kit.ok("GET", f"/{campaign}")
     assert (done["status"], done["status_reason"]) == ("sent", None)
+
+
+async def test_a_process_started_overnight_no_longer_says_that_the_campaign_waits(phones: Phones) -> None:
+    for _ in range(6):
+        await phones.person()
+    campaign = await phones.campaign()
+    await phones.drain()
+    phones.kit.clock.advance(DAY)
+    twilio = Twilio(phones.twilio.address, 5.0)
+    try:
+        assert await Lane(phones.kit.runtime, twilio, asyncio.Event()).work_once()
+    finally:
+        await twilio.close()
+    going = await phones.kit.ok("GET", f"/{campaign}")
+    assert (going["status"], going["status_reason"]) == ("sending", None)
 
 
 async def test_a_day_without_texts_warms_nothing(phones: Phones) -> None:

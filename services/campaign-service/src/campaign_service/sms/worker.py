@@ -39,6 +39,7 @@ _SWEEP_SECONDS = 10.0
 _LINKS_SECONDS = 10.0
 _KEPT_TEXTS = 50
 _FORGET_AFTER = timedelta(days=2)
+_RESTING = "its new numbers have sent what they may today"
 
 
 async def run(rt: Runtime, stop: asyncio.Event) -> None:
@@ -87,8 +88,8 @@ class Lane:
         self._texts: OrderedDict[UUID, Texts] = OrderedDict()
         # Until when a campaign whose links cannot be had is left alone.
         self._no_links: dict[UUID, float] = {}
-        # Campaigns that were found to wait for another day.
-        self._resting: set[UUID] = set()
+        # Campaigns that no longer say, if one did before us, that they wait for another day.
+        self._going: set[UUID] = set()
         # An attempt must have ended before its lease does.
         self._lease = settings_of(rt).sms_timeout_seconds * 2 + 30
         self.is_busy = False
@@ -149,9 +150,9 @@ class Lane:
     async def _campaign_slot(self, tx: Tx, account: Account, campaign_id: UUID) -> str | None:
         today = self._rt.clock.now().date()
         sender = await numbers.take_slot(tx, tx.tenant, account.senders, account.rate, today, counted=True)
-        if sender is not None and campaign_id in self._resting:
-            self._resting.discard(campaign_id)
-            await holds.set_reason(tx, tx.tenant, campaign_id, None)
+        if sender is not None and campaign_id not in self._going:
+            self._going.add(campaign_id)
+            await holds.clear_reason(tx, tx.tenant, campaign_id, _RESTING)
         return sender
 
     async def _wait_for_slot(self, tx: Tx, account: Account, campaign_id: UUID) -> None:
@@ -160,8 +161,8 @@ class Lane:
         if not await numbers.are_all_done(tx, tx.tenant, account.senders, today):
             self.is_busy = True
             return
-        self._resting.add(campaign_id)
-        await holds.set_reason(tx, tx.tenant, campaign_id, "its new numbers have sent what they may today")
+        self._going.discard(campaign_id)
+        await holds.set_reason(tx, tx.tenant, campaign_id, _RESTING)
 
     async def _send_campaign(self, tenant_id: UUID, campaign_id: UUID) -> bool:
         text = await self._text(tenant_id, campaign_id)
@@ -271,6 +272,7 @@ class Lane:
             return False
         if await campaign_service.finish(tx, self._rt, tenant_id, campaign_id):
             self._texts.pop(campaign_id, None)
+            self._going.discard(campaign_id)
             return True
         return False
 

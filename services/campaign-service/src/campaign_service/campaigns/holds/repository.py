@@ -128,3 +128,13 @@ async def set_reason(tx: Tx, tenant_id: UUID, campaign_id: UUID, reason: str | N
         campaign_id,
         reason,
     )
+
+
+async def clear_reason(tx: Tx, tenant_id: UUID, campaign_id: UUID, reason: str) -> None:
+    """The campaign goes on, if this was what kept it."""
+    await tx.execute(
+        "UPDATE campaign SET status_reason = NULL WHERE tenant_id = $1 AND id = $2 AND status_reason = $3",
+        tenant_id,
+        campaign_id,
+        reason,
+    )
