@@ -19,6 +19,7 @@ _COLUMNS = """contact_id, variant, code, email, phone, language, state, attempts
   unsubscribed_at, complained_at, updated_at"""
 
 _CANCELLED_AT_ONCE = 5000
+_HIGHEST = UUID(int=2**128 - 1)
 
 
 async def page(
@@ -77,13 +78,13 @@ async def cancel_waiting(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: dateti
     """
     await tx.execute("SET LOCAL enable_sort = off")
     cancelled = 0
-    last: UUID | None = None
+    last = _HIGHEST
     while True:
         row = await tx.fetchrow(
             """WITH picked AS (
                  SELECT contact_id FROM campaign_recipient
                  WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'failed_retry')
-                   AND ($4::uuid IS NULL OR contact_id < $4)
+                   AND contact_id < $4
                  ORDER BY contact_id DESC LIMIT $5 FOR UPDATE SKIP LOCKED),
                gone AS (
                  UPDATE campaign_recipient
