@@ -126,3 +126,15 @@ async def test_a_text_that_cannot_be_read_is_refused_before_anything_is_collecte
     body = {"portal": NAME, "sms_campaign": {"sms_text": "Hi {{ first_name"}}
     assert (await studio.call("POST", base, body)).status_code == 400
     assert await studio.data("GET", base) == []
+
+
+async def test_who_is_left_out_is_known_before_anything_is_collected(studio: Studio) -> None:
+    base = f"/api/v2/portals/{studio.tenant}/netlife/collect"
+    body = {"portal": NAME, "sms_campaign": {"exclude_tags": ["nobodys"]}}
+    refused = await studio.call("POST", base, body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "UNKNOWN_TAGS")
+    assert await studio.data("GET", base) == []
+    # A tag that the portal's first collection brings with it is fine.
+    found = await studio.collected(exclude_tags=["buyer"])
+    campaign = await studio.data("GET", f"/api/v2/campaigns/{studio.tenant}/{found['campaign_id']}")
+    assert campaign["exclude_tags"] == ["buyer"]

@@ -18,6 +18,8 @@ from shared.utils import uuid7
 
 #: An office's address may stand for a whole school.
 _MOST_GALLERIES = 20
+#: What contacts are tagged with who have bought something, and who have not.
+BUYER, NON_BUYER = "buyer", "non-buyer"
 #: Column of the file to field of the contact.
 _MAPPING = {
     "email": "email",
@@ -69,7 +71,7 @@ def _file_row(group: list[PortalContact]) -> dict[str, str]:
         "phone": next((contact.mobile for contact in group if contact.mobile), ""),
         "parent": best.parent_name,
         "country": best.country,
-        "tags": "buyer" if bought else "non-buyer",
+        "tags": BUYER if bought else NON_BUYER,
         "portal": best.portal,
         "student_first_name": best.first_name,
         "student_last_name": best.last_name,

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
+from campaign_service.campaigns.audience.service import resolve_tags
 from campaign_service.netlife import repository
 from campaign_service.netlife.client import NetlifeAPIClient
 from campaign_service.netlife.config import ALLOWED_PORTALS, PERFORMANCE_CONFIG, Performance, brand_of
+from campaign_service.netlife.importing import BUYER, NON_BUYER
 from campaign_service.netlife.schemas import CollectAccepted, CollectIn, PortalIn, PortalOut
 from campaign_service.settings import settings_of
 from campaign_service.sms import campaigns as sms
@@ -96,7 +98,7 @@ async def client_for(
 
 async def start(rt: Runtime, tx: Tx, user_id: UUID, body: CollectIn) -> CollectAccepted:
     """Enqueue a collection. Raises PortalNotConfiguredError, JobAlreadyActive while the portal is read, and
-    TemplateSyntaxError for a text that cannot be read.
+    TemplateSyntaxError for a text that cannot be read, UnknownTagsError for tags that its campaign excludes.
     """
     if await repository.portal(tx, tx.tenant, body.portal) is None:
         raise PortalNotConfiguredError("There are no credentials for this portal", field="portal")
@@ -105,6 +107,8 @@ async def start(rt: Runtime, tx: Tx, user_id: UUID, body: CollectIn) -> CollectA
     if texts := body.sms_campaign:
         says = {"name": "", "sms_text": texts.sms_text, "template_id": None, "language": None}
         await sms.check(tx, tx.tenant, says)
+        known = [slug for slug in texts.exclude_tags if slug not in (BUYER, NON_BUYER)]
+        await resolve_tags(tx, tx.tenant, [], [], known)
     job = await rt.jobs.enqueue(tx, JOB_TYPE, {}, tenant_id=tx.tenant, unique_key=body.portal)
     await repository.insert_collection(
         tx, tx.tenant, job.id, body.portal, body.model_dump(mode="json"), user_id

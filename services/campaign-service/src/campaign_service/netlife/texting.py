@@ -29,7 +29,8 @@ async def draft(tx: Tx, rt: Runtime, plan: dict[str, Any], wanted: CollectIn) ->
     wish = wanted.sms_campaign
     assert wish is not None, "asked for only where there is one"
     tag = tag_of(plan["id"])
-    await tags.ensure(tx, tx.tenant, [tag])
+    # Those to be excluded may come with the import, or be gone since they were asked for.
+    await tags.ensure(tx, tx.tenant, sorted({tag, *wish.exclude_tags}))
     body = CampaignIn(
         name=wish.name or f"{wanted.portal} {rt.clock.now().date()}",
         channel="sms",
