@@ -9,10 +9,11 @@ import httpx
 import pytest
 
 from shared.database import SimpleDatabase
+from tests.simulators.twilio import SID
 
 from .campaigns_kit import Kit
 from .contacts_kit import Contacts
-from .sms_kit import NUMBER, SID, open_phones
+from .sms_kit import NUMBER, open_phones
 from .test_imports import Imports
 
 Word = tuple[Any, ...]

@@ -41,7 +41,8 @@ async def test_a_definition_is_made_changed_and_deleted(contacts: Contacts) -> N
     changed = await contacts.call("PUT", f"/fields/{plan}", {"is_required": True, "default": None})
     assert (changed["is_required"], changed["default"], changed["label"]) == (True, None, "Plan")
     assert (await contacts.call("GET", f"/fields/{plan}"))["choices"] == ["Free", "Gold"]
-    for body in ({"default": "silver"}, {"choices": []}):
+    wrong: list[dict[str, Any]] = [{"default": "silver"}, {"choices": []}]
+    for body in wrong:
         answer = await contacts.client.put(
             f"{contacts.base}/fields/{plan}", json=body, headers=contacts.headers
         )
