@@ -109,6 +109,13 @@ async def assign(
     if draw is None:
         raise NotFoundError(f"Client {wish.client_id} not found")
     assigned = await repository.of_draw(tx, tx.tenant, draw["id"])
+    reason = _reason(client) if len(assigned) < draw["requested"] else None
+    return _result(draw, assigned, reason, is_replay=draw["id"] != wish.draw_id)
+
+
+def _result(
+    draw: Mapping[str, Any], assigned: list[dict[str, Any]], reason: Reason | None, *, is_replay: bool
+) -> AssignmentResult:
     return AssignmentResult(
         draw_id=draw["id"],
         seed=draw["seed"],
@@ -116,8 +123,8 @@ async def assign(
         requested=draw["requested"],
         eligible=draw["eligible"],
         assigned=assigned,
-        reason=_reason(client) if len(assigned) < draw["requested"] else None,
-        is_replay=draw["id"] != wish.draw_id,
+        reason=reason,
+        is_replay=is_replay,
     )
 
 
