@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from campaign_service.mailwizz.carrying import repository
 from campaign_service.mailwizz.carrying.service import FORM_FIELDS, Carrier
 from campaign_service.mailwizz.client import MailWizzClient, MailWizzRefusedError, MailWizzUnavailableError
 from campaign_service.sending import repository as sending
+from shared.database import Tx
+from shared.jobs import LeaseLostError
 from shared.utils import uuid7
 from tests.simulators.mailwizz import KEY, MailWizz, bounce, delivery, person, running
 from tests.simulators.mailwizz.campaigns import MailingList
@@ -29,10 +32,11 @@ HTML = (
 
 @dataclass
 class Wizz:
-    """A tenant whose campaigns MailWizz sends."""
+    """A tenant whose campaigns MailWizz sends. The worker is believed dead after so many `openings`."""
 
     kit: Kit
     server: MailWizz
+    openings: int = 1000
 
     @property
     def uid(self) -> str:
@@ -47,7 +51,15 @@ class Wizz:
             carried = await repository.not_over(tx, self.kit.tenant)
         async with MailWizzClient(self.server.url, KEY, ["127.0.0.1"]) as client:
             for one in carried:
-                await Carrier(self.kit.runtime, client, provider).advance(one)
+                await Carrier(self.kit.runtime, client, provider, self._tx).advance(one)
+
+    @asynccontextmanager
+    async def _tx(self) -> AsyncIterator[Tx]:
+        if self.openings == 0:
+            raise LeaseLostError
+        self.openings -= 1
+        async with self.kit.db.tenant_tx(self.kit.tenant) as tx:
+            yield tx
 
     async def started(self, contacts: int = 3) -> UUID:
         template = await self.kit.add_template(("en",), HTML)
@@ -141,6 +153,21 @@ async def test_a_campaign_made_of_which_nobody_heard_is_found_again(wizz: Wizz) 
     await wizz.advance()
     assert (await wizz.kit.ok("GET", f"/{campaign}"))["external_ref"] == wizz.uid
     assert len(wizz.server.campaigns.lists) == 2
+
+
+async def test_a_worker_believed_dead_stops_before_its_next_step(wizz: Wizz) -> None:
+    await wizz.started()
+    made = []
+    for openings in range(30):
+        wizz.openings = openings
+        try:
+            await wizz.advance()
+            break
+        except LeaseLostError:
+            made.append((len(wizz.server.campaigns.lists), len(wizz.server.campaigns.sent)))
+    assert made[0] == (1, 0)
+    assert (2, 0) in made
+    assert (len(wizz.server.campaigns.lists), len(wizz.server.campaigns.sent)) == (2, 1)
 
 
 async def test_it_is_paused_resumed_and_cancelled_there_as_here(wizz: Wizz) -> None:

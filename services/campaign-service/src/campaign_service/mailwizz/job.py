@@ -83,7 +83,7 @@ async def _carry_on(ctx: JobContext, provider: Provider | None, carried: Carried
     if provider is not None:
         try:
             async with _client(ctx, provider) as client:
-                await Carrier(ctx.runtime, client, provider).advance(carried)
+                await Carrier(ctx.runtime, client, provider, ctx.tx).advance(carried)
         except MailWizzRefusedError as error:
             reason = f"MailWizz refused: {error}"
         except AppError as error:

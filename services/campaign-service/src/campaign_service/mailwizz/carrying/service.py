@@ -6,6 +6,8 @@ by our campaign's id, which is in every name: a list or a campaign is never made
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -36,17 +38,26 @@ _PAST = timedelta(days=1)
 
 
 class Carrier:
-    """One tenant's MailWizz."""
+    """One tenant's MailWizz. `tx` opens a transaction of the tenant, and none for a worker that was believed
+    dead: another may have made the campaign meanwhile.
+    """
 
-    def __init__(self, runtime: Runtime, client: MailWizzClient, provider: Provider) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        client: MailWizzClient,
+        provider: Provider,
+        tx: Callable[[], AbstractAsyncContextManager[Tx]],
+    ) -> None:
         self._runtime = runtime
         self._client = client
         self._provider = provider
         self._tenant_id = provider.tenant_id
+        self._tx = tx
 
     async def advance(self, carried: Carried) -> None:
         """As far as it goes now. Raises MailWizzUnavailableError, MailWizzRefusedError."""
-        async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+        async with self._tx() as tx:
             campaign = await campaigns.get(tx, self._tenant_id, carried.campaign_id)
         assert campaign is not None, "its row goes with the campaign's"
         uid = carried.campaign_uid
@@ -57,11 +68,11 @@ class Carrier:
         if uid is not None:
             await self._keep_in_step(campaign, uid)
         if campaign["status"] == "cancelled":
-            async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+            async with self._tx() as tx:
                 await repository.set_over(tx, self._tenant_id, campaign["id"])
 
     async def _bring(self, campaign: Campaign, carried: Carried) -> str | None:
-        async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+        async with self._tx() as tx:
             contents, default, _ = await current(tx, campaign)
         content = content_of(campaign, contents, default)
         uid = carried.list_uid or await self._list(campaign)
@@ -84,7 +95,7 @@ class Carrier:
             }
             general = {"name": name, "description": campaign["name"]}
             uid = await self._client.create_list({"general": general, "defaults": defaults})
-        async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+        async with self._tx() as tx:
             await repository.set_list(tx, self._tenant_id, campaign["id"], uid)
         return uid
 
@@ -92,10 +103,10 @@ class Carrier:
         """Put the waiting recipients on the list; False when there was nobody."""
         last, now = carried.uploaded_to, self._runtime.clock.now()
         batch = max(1, FORM_FIELDS // (_FIELDS_OF_ALL + len(content.fields)))
-        async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+        async with self._tx() as tx:
             await recipients.skip_suppressed(tx, self._tenant_id, campaign["id"], now)
         while True:
-            async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+            async with self._tx() as tx:
                 rows = await repository.waiting(tx, self._tenant_id, campaign["id"], last, batch)
                 if not rows:
                     await repository.set_uploaded(tx, self._tenant_id, campaign["id"], None)
@@ -103,18 +114,18 @@ class Carrier:
             people = [fields_of(row, content.fields) for row in rows]
             await self._client.add_subscribers(list_uid, people)
             last = rows[-1]["contact_id"]
-            async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+            async with self._tx() as tx:
                 await repository.set_uploaded(tx, self._tenant_id, campaign["id"], last)
 
     async def _create(self, campaign: Campaign, list_uid: str, content: Mapped, default: str) -> str | None:
         uid = await self._client.find_campaign(str(campaign["id"]))
         if uid is None:
-            async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+            async with self._tx() as tx:
                 fresh = await campaigns.get(tx, self._tenant_id, campaign["id"])
             if fresh is None or fresh["status"] != "sending":
                 return None
             uid = await self._client.create_campaign(self._form(campaign, list_uid, content, default))
-        async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+        async with self._tx() as tx:
             await repository.set_created(tx, self._tenant_id, campaign["id"], uid)
         return uid
 
@@ -149,12 +160,12 @@ class Carrier:
         if ours == "sending" and there == "sent":
             await self._close(campaign)
         elif ours == "sending" and there == "blocked":
-            async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+            async with self._tx() as tx:
                 await hold(tx, self._runtime, campaign["id"], "MailWizz has blocked this campaign")
 
     async def _close(self, campaign: Campaign) -> None:
         now = self._runtime.clock.now()
-        async with self._runtime.db.tenant_tx(self._tenant_id) as tx:
+        async with self._tx() as tx:
             await repository.fail_waiting(
                 tx, self._tenant_id, campaign["id"], "MailWizz is through and did not send this mail", now
             )
