@@ -117,6 +117,8 @@ async def freeze(
         *waiting(places, split),
     ]
     where = tag_conditions(selection, params)
+    # A million people take longer than a request may otherwise keep the database.
+    await tx.execute("SET LOCAL statement_timeout = '10min'")
     row = await tx.fetchrow(
         f"""WITH frozen AS (
               INSERT INTO campaign_recipient
