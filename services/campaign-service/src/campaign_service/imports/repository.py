@@ -110,9 +110,14 @@ async def try_lock(tx: Tx, tenant_id: UUID) -> bool:
 
 
 async def open_staging(tx: Tx) -> None:
-    """Temporary tables of this transaction: the rows of one chunk, and the addresses of all chunks before."""
+    """Temporary tables of this transaction: the rows of one chunk, and the addresses of all chunks before.
+
+    Plans are made without looking at the tenant: statistics do not know a new one, and of no contacts any
+    index seems as good as the one by address. The merge would read all that it has brought for each row.
+    """
     await tx.execute(
         """SET LOCAL work_mem = '64MB';
+           SET LOCAL plan_cache_mode = force_generic_plan;
            SET LOCAL statement_timeout = '10min';
            CREATE TEMPORARY TABLE import_row (
                line_number bigint NOT NULL, id uuid NOT NULL, email text,
