@@ -99,7 +99,7 @@ class World:
         return self.mint.headers(tenant.id, role, user_id=tenant.owner)
 
     async def digest(self, tenant: TenantWorld) -> dict[str, str]:
-        """One digest a table of all the tenant has, but for counts: their rows are put together at any time."""
+        """One digest a table of what the tenant has; not of counts, which are put together at any time."""
         connection = await asyncpg.connect(self.dsn)
         try:
             tables = await connection.fetch(
