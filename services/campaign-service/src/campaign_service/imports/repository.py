@@ -218,7 +218,7 @@ async def merge(
     # Temporary tables have no statistics; a nested loop over them, chosen by mistake, would take minutes.
     await tx.execute("SET LOCAL enable_nestloop = off")
     await tx.execute(
-        """SELECT set_config('app.nobody_erased', CASE WHEN EXISTS (
+        """SELECT set_config('erasure.none_of_tenant', CASE WHEN EXISTS (
                SELECT 1 FROM erased_address WHERE tenant_id = $1) THEN '' ELSE $1::text END, true)""",
         tenant_id,
     )
