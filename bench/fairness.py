@@ -32,7 +32,17 @@ from uuid import UUID
 
 import uvloop
 
-from bench.send import api, environment, free_port, mail_server, postgres, running, seed, wait_for_port
+from bench.send import (
+    api,
+    environment,
+    free_port,
+    mail_server,
+    postgres,
+    running,
+    seed,
+    sender_options,
+    wait_for_port,
+)
 from campaign_service.campaigns import service
 from campaign_service.messages import service as messages
 from campaign_service.messages.schemas import MessageIn
@@ -156,16 +166,11 @@ async def main(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = sender_options(__doc__)
     parser.add_argument("--queued", type=int, default=1_000_000)
     parser.add_argument("--long", type=int, default=100_000)
     parser.add_argument("--small", type=int, default=500)
     parser.add_argument("--tenants", type=int, default=20)
-    parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--window", type=int, default=25)
     options = parser.parse_args()
     with postgres():
         status = uvloop.run(main(options))

@@ -334,15 +334,20 @@ async def main(arguments: argparse.Namespace) -> int:
     return 0 if states == {"accepted": arguments.recipients} else 1
 
 
-if __name__ == "__main__":
+def sender_options(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--recipients", type=int, default=100_000)
-    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--window", type=int, default=25)
+    return parser
+
+
+if __name__ == "__main__":
+    parser = sender_options(__doc__)
+    parser.add_argument("--recipients", type=int, default=100_000)
+    parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args()
     with postgres():
         status = uvloop.run(main(options))

@@ -117,24 +117,12 @@ async def needed_by(tx: Tx, tenant_id: UUID, attachment_id: UUID) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def uses(tx: Tx, tenant_id: UUID, owner: Owner) -> list[dict[str, Any]]:
-    """The files of an owner, in the order in which they were attached."""
+async def uses(tx: Tx, tenant_id: UUID, owner: Owner, *, with_content: bool = False) -> list[dict[str, Any]]:
+    """The files of an owner, in the order in which they were attached; a deleted one's content is None."""
     condition, values = owner.condition(2)
     rows = await tx.fetch(
         f"""SELECT u.attachment_id, u.content_id, a.name, a.content_type, a.size
-            FROM mail_attachment u JOIN attachment a ON a.tenant_id = $1 AND a.id = u.attachment_id
-            WHERE u.tenant_id = $1 AND {condition} ORDER BY u.id""",
-        tenant_id,
-        *values,
-    )
-    return [dict(row) for row in rows]
-
-
-async def load(tx: Tx, tenant_id: UUID, owner: Owner) -> list[dict[str, Any]]:
-    """As `uses`, with their contents (None: deleted)."""
-    condition, values = owner.condition(2)
-    rows = await tx.fetch(
-        f"""SELECT u.attachment_id, u.content_id, a.name, a.content_type, a.content
+                   {", a.content" if with_content else ""}
             FROM mail_attachment u JOIN attachment a ON a.tenant_id = $1 AND a.id = u.attachment_id
             WHERE u.tenant_id = $1 AND {condition} ORDER BY u.id""",
         tenant_id,

@@ -124,7 +124,7 @@ async def files(tx: Tx, owners: Sequence[Owner]) -> list[File]:
 
     Raises BusinessRuleError when one was deleted.
     """
-    rows = [row for owner in owners for row in await repository.load(tx, tx.tenant, owner)]
+    rows = [row for owner in owners for row in await repository.uses(tx, tx.tenant, owner, with_content=True)]
     for row in rows:
         if row["content"] is None:
             raise BusinessRuleError(f"the attachment {row['name']} was deleted")

@@ -37,6 +37,16 @@ class DeliveryRow:
     bounce_class: BounceClass | None = None
     detail: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def bounce_data(self) -> dict[str, str | None]:
+        """What the event of a bounce says of it."""
+        return {
+            "kind": self.bounce_class,
+            "category": self.detail.get("category"),
+            "status": self.status or None,
+            "diagnostic": self.diagnostic or None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class RowIssue:

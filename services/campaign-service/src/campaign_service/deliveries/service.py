@@ -235,12 +235,7 @@ def _event(
         data["feedback_type"] = row.detail.get("feedback_type")
         return new_event("campaign.message.complained.v1", data, tenant_id=tx.tenant, subject=str(key[1]))
     if row.fact == "bounced" and row.bounce_class in ("hard", "soft"):
-        data |= {
-            "kind": row.bounce_class,
-            "category": row.detail.get("category"),
-            "status": row.status or None,
-            "diagnostic": row.diagnostic or None,
-        }
+        data |= row.bounce_data
         return new_event("campaign.message.bounced.v1", data, tenant_id=tx.tenant, subject=str(key[1]))
     return None
 

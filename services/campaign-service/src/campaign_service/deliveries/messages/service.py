@@ -61,7 +61,7 @@ def _events(
         if row.fact == "complained":
             told.append(("complained", row, {"feedback_type": row.detail.get("feedback_type")}))
         elif row.fact == "bounced" and row.bounce_class in ("hard", "soft"):
-            told.append(("bounced", row, _bounce(row)))
+            told.append(("bounced", row, row.bounce_data))
         elif row.fact == "delivered" and is_first and row.occurred_at == new.delivered_at:
             told.append(("delivered", row, {"reply": row.diagnostic or None}))
     common = {"message_id": str(message_id), "recipient": old.email}
@@ -74,12 +74,3 @@ def _events(
         )
         for kind, row, more in told
     ]
-
-
-def _bounce(row: DeliveryRow) -> dict[str, Any]:
-    return {
-        "kind": row.bounce_class,
-        "category": row.detail.get("category"),
-        "status": row.status or None,
-        "diagnostic": row.diagnostic or None,
-    }
