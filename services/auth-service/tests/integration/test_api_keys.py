@@ -61,6 +61,20 @@ async def test_exchange_gives_a_short_token_of_the_keys_tenant(accounts: Account
     assert (await accounts.client.get("/api-keys", headers=headers)).status_code == 403
 
 
+async def test_a_key_is_as_proven_as_whoever_made_it(accounts: Accounts) -> None:
+    ada = await accounts.register(verify=False)
+    made = await make(accounts, ada)
+
+    async def is_proven() -> bool:
+        token = (await exchange(accounts, made["key"])).json()["data"]["access_token"]
+        return bool(jwt.decode(token, options={"verify_signature": False})["email_verified"])
+
+    assert not await is_proven()
+    proof = {"token": await accounts.mailed_token("auth.verify_email", ada.tenant_id)}
+    assert (await accounts.client.post("/auth/verify-email", json=proof)).status_code == 200
+    assert await is_proven()
+
+
 async def test_unknown_keys_are_refused(accounts: Accounts) -> None:
     ada = await accounts.register()
     made = await make(accounts, ada)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unit
 ISSUER = "https://tidings.example.com"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KEY: NewKey = generate_key()
-SUBJECT = Subject(uuid4(), uuid4(), "viewer", ("read",), uuid4())
+SUBJECT = Subject(uuid4(), uuid4(), "viewer", ("read",), uuid4(), email_verified=True)
 
 
 def good() -> str:
@@ -251,6 +251,14 @@ async def test_invented_key_ids_do_not_flood_the_key_server() -> None:
 
 
 async def test_token_of_an_api_key_is_not_a_users() -> None:
-    subject = Subject(uuid4(), uuid4(), "operator", ("read", "write"), uuid4(), kind="api_key")
+    subject = Subject(uuid4(), uuid4(), "operator", ("read", "write"), uuid4(), True, kind="api_key")
     token = sign(subject, kid=KEY.kid, private=KEY.private, issuer=ISSUER, now=NOW, ttl=timedelta(minutes=5))
     assert (await verifier().identity(token)).kind == "api_key"
+
+
+@pytest.mark.parametrize(("claimed", "believed"), [(True, True), (False, False), (None, False)])
+async def test_an_address_counts_as_proven_when_the_token_says_so(
+    claimed: bool | None, believed: bool
+) -> None:
+    identity = await verifier().identity(signed(claims(email_verified=claimed)))
+    assert identity.email_verified is believed

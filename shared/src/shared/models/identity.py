@@ -49,6 +49,7 @@ class JwtPayload(BaseModel):
     tenant_id: str
     role: Role
     email: str | None = None
+    email_verified: bool = False
     scope: str = ""
     sid: str | None = None
     iss: str
@@ -61,7 +62,11 @@ class JwtPayload(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The authenticated caller of a request, as services see it."""
+    """The authenticated caller of a request, as services see it.
+
+    `email_verified` tells whether the person has proven their address, for a key the person who made it. It
+    is as old as the token: whoever has just verified refreshes first.
+    """
 
     user_id: UUID
     tenant_id: UUID
@@ -70,6 +75,7 @@ class Identity:
     session_id: str | None = None
     kind: Literal["user", "api_key"] = "user"
     email: str | None = None
+    email_verified: bool = False
 
     @classmethod
     def from_claims(cls, claims: dict[str, Any]) -> Identity:
@@ -82,6 +88,7 @@ class Identity:
             session_id=payload.sid,
             kind=payload.knd,
             email=payload.email,
+            email_verified=payload.email_verified,
         )
 
     def has_role(self, least: Role) -> bool:

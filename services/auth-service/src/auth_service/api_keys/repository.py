@@ -50,6 +50,14 @@ class NewKey:
     expires_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Creator:
+    """Who made a key, as they are now."""
+
+    role: Role
+    is_proven: bool
+
+
 async def insert(tx: Tx, new: NewKey) -> ApiKey:
     row = await tx.fetchrow(
         f"""INSERT INTO api_key (tenant_id, id, name, prefix, key_hash, scopes, created_by, created_at,
@@ -101,13 +109,14 @@ async def page(
     return [ApiKey(**dict(row)) for row in rows]
 
 
-async def usable(tx: Tx, key_hash: bytes, now: datetime) -> tuple[ApiKey, Role] | None:
-    """The key with its creator's present role, in a system transaction.
+async def usable(tx: Tx, key_hash: bytes, now: datetime) -> tuple[ApiKey, Creator] | None:
+    """The key with its creator, in a system transaction.
 
     A key works only while its creator is an active member of an active tenant.
     """
     row = await tx.fetchrow(
-        f"""SELECT {", ".join(f"k.{name}" for name in _COLUMNS.split(", "))}, m.role
+        f"""SELECT {", ".join(f"k.{name}" for name in _COLUMNS.split(", "))},
+                   m.role, m.email_verified_at IS NOT NULL AS is_proven
             FROM api_key k
             JOIN member m ON m.tenant_id = k.tenant_id AND m.id = k.created_by AND m.status = 'active'
             JOIN tenant t ON t.tenant_id = k.tenant_id AND t.status = 'active'
@@ -118,8 +127,8 @@ async def usable(tx: Tx, key_hash: bytes, now: datetime) -> tuple[ApiKey, Role] 
     if row is None:
         return None
     values = dict(row)
-    role = values.pop("role")
-    return ApiKey(**values), role
+    creator = Creator(values.pop("role"), values.pop("is_proven"))
+    return ApiKey(**values), creator
 
 
 async def revoke(tx: Tx, tenant_id: UUID, key_id: UUID, now: datetime) -> bool:

@@ -136,8 +136,8 @@ async def exchange(tx: Tx, auth: AuthContext, signer: Signer, key: str) -> Excha
     found = await repository.usable(tx, api_keys.digest(auth.pepper, key), now)
     if found is None:
         raise InvalidApiKeyError
-    record, creator_role = found
-    scopes = capped(record.scopes, creator_role)
+    record, creator = found
+    scopes = capped(record.scopes, creator.role)
     role = role_of(scopes)
     if role is None:
         raise InvalidApiKeyError
@@ -148,6 +148,7 @@ async def exchange(tx: Tx, auth: AuthContext, signer: Signer, key: str) -> Excha
         role=role,
         scopes=scopes,
         session_id=record.id,
+        email_verified=creator.is_proven,
         kind="api_key",
     )
     ttl = _life_of_token(auth, record, now)

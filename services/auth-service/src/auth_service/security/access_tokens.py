@@ -31,16 +31,19 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a token speaks for. `session_id` is the key's id for API keys, so revoking works alike."""
+    """Whom a token speaks for. `session_id` is the key's id for API keys, so revoking works alike.
+
+    `email_verified` is of the person, for API keys of the person who made the key.
+    """
 
     user_id: UUID
     tenant_id: UUID
     role: Role
     scopes: tuple[str, ...]
     session_id: UUID
+    email_verified: bool
     kind: Literal["user", "api_key"] = "user"
     email: str | None = None
-    email_verified: bool | None = None
 
 
 def generate_key() -> NewKey:
@@ -66,13 +69,14 @@ def sign(subject: Subject, *, kid: str, private: bytes, issuer: str, now: dateti
         "scope": " ".join(subject.scopes),
         "sid": str(subject.session_id),
         "knd": subject.kind,
+        "email_verified": subject.email_verified,
         "jti": str(uuid7()),
         "iat": int(now.timestamp()),
         "nbf": int(now.timestamp()),
         "exp": int((now + ttl).timestamp()),
     }
     if subject.email is not None:
-        claims |= {"email": subject.email, "email_verified": bool(subject.email_verified)}
+        claims["email"] = subject.email
     key = Ed25519PrivateKey.from_private_bytes(private)
     return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid, "typ": "at+jwt"})
 
