@@ -84,7 +84,7 @@ def _start(brasserie: Gateway) -> str:
 def _wait_until_brought(server: MailWizz) -> str:
     """What MailWizz calls the campaign, once it has it with all its readers."""
     [uid] = wait_for(
-        lambda: list(server.campaigns.sent),
+        lambda: [uid for uid, sent in server.campaigns.sent.items() if sent.status != "paused"],
         lambda uids: len(uids) == 1,
         what="the campaign at MailWizz",
         seconds=60,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import itertools
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +22,7 @@ class MailingList:
     name: str
     fields: tuple[str, ...] = _FIELDS
     subscribers: dict[str, dict[str, str]] = field(default_factory=dict)
+    unsubscribed: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -35,11 +39,18 @@ class Sent:
 
 @dataclass
 class Campaigns:
-    """`lose_answers`: of so many of the next creations the answer never arrives, though they are done."""
+    """`lose_answers`: of so many of the next creations the answer never arrives, though they are done.
+
+    `twins`: with so many of them comes the same request again, of somebody who saw nothing there either.
+    `kept`: addresses of subscribers that it refuses to let go.
+    """
 
     lists: dict[str, MailingList] = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
     lose_answers: int = 0
+    twins: int = 0
+    kept: set[str] = field(default_factory=set)
+    _made: Iterator[int] = field(default_factory=itertools.count)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         router.add_get("/api/lists", self._all_lists)
@@ -47,6 +58,11 @@ class Campaigns:
         router.add_put("/api/lists/{uid}", self._rename_list)
         router.add_post("/api/lists/{uid}/copy", self._copy_list)
         router.add_post("/api/lists/{uid}/subscribers/bulk", self._subscribe)
+        router.add_get("/api/lists/{uid}/subscribers/search-by-email", self._subscriber)
+        router.add_put("/api/lists/{uid}/subscribers/{person}/unsubscribe", self._unsubscribe)
+        router.add_delete("/api/lists/{uid}/subscribers/{person}", self._forget)
+        router.add_delete("/api/lists/{uid}", self._delete_list)
+        router.add_delete("/api/campaigns/{uid}", self._delete_campaign)
         router.add_get("/api/campaigns", self._all_campaigns)
         router.add_post("/api/campaigns", self._create_campaign)
         router.add_get("/api/campaigns/{uid}", self._campaign)
@@ -55,10 +71,11 @@ class Campaigns:
     def mails(self, uid: str) -> dict[str, tuple[str, str]]:
         """Address to subject and HTML, with the tags filled in as MailWizz does."""
         sent = self.sent[uid]
-        people = self.lists[sent.form["list_uid"]].subscribers
+        known = self.lists[sent.form["list_uid"]]
         return {
             email: (_filled(sent.form["subject"], person), _filled(sent.html, person))
-            for email, person in people.items()
+            for email, person in known.subscribers.items()
+            if email not in known.unsubscribed
         }
 
     async def _all_lists(self, request: web.Request) -> web.Response:
@@ -77,7 +94,7 @@ class Campaigns:
         return self._made_list(MailingList(f"{known.name} #1", known.fields))
 
     def _made_list(self, new: MailingList) -> web.Response:
-        uid = f"li{len(self.lists):011d}"
+        uid = f"li{next(self._made):011d}"
         self.lists[uid] = new
         return web.json_response({"status": "success", "list_uid": uid}, status=201)
 
@@ -100,6 +117,40 @@ class Campaigns:
             known.subscribers.setdefault(person["EMAIL"].lower(), kept)
         return web.json_response({"status": "success", "data": {"records": []}}, status=201)
 
+    async def _subscriber(self, request: web.Request) -> web.Response:
+        known, email = self.lists.get(request.match_info["uid"]), request.query["EMAIL"]
+        if known is None or email not in known.subscribers:
+            return _unknown("subscriber")
+        status = "unsubscribed" if email in known.unsubscribed else "confirmed"
+        data = {"subscriber_uid": _uid_of(email), "status": status, "date_added": "2026-01-05 07:24:31"}
+        return web.json_response({"status": "success", "data": data})
+
+    async def _unsubscribe(self, request: web.Request) -> web.Response:
+        return self._let_go(request, lambda known, email: known.unsubscribed.add(email))
+
+    async def _forget(self, request: web.Request) -> web.Response:
+        return self._let_go(request, lambda known, email: known.subscribers.pop(email))
+
+    def _let_go(self, request: web.Request, change: Callable[[MailingList, str], object]) -> web.Response:
+        known = self.lists.get(request.match_info["uid"], MailingList(""))
+        people = (email for email in known.subscribers if _uid_of(email) == request.match_info["person"])
+        if (email := next(people, None)) is None:
+            return _unknown("subscriber")
+        if email in self.kept:
+            return _refusal(["subscriber"])
+        change(known, email)
+        return web.json_response({"status": "success"})
+
+    async def _delete_list(self, request: web.Request) -> web.Response:
+        if self.lists.pop(request.match_info["uid"], None) is None:
+            return _unknown("list")
+        return web.json_response({"status": "success"})
+
+    async def _delete_campaign(self, request: web.Request) -> web.Response:
+        if self.sent.pop(request.match_info["uid"], None) is None:
+            return _unknown("campaign")
+        return web.json_response({"status": "success"})
+
     async def _all_campaigns(self, request: web.Request) -> web.Response:
         records = [
             {"campaign_uid": uid, "name": sent.form["name"], "type": "regular", "status": sent.status}
@@ -114,11 +165,14 @@ class Campaigns:
         }
         if missing := [name for name in _REQUIRED if not form.get(name)]:
             return _refusal(missing)
-        uid = f"ca{len(self.sent):011d}"
+        uid = f"ca{next(self._made):011d}"
         sent = Sent(form, form.get("status", "draft"))
         if "[UNSUBSCRIBE_URL]" not in sent.html:
             return _refusal(["template"])
         self.sent[uid] = sent
+        if self.twins:
+            self.twins -= 1
+            self.sent[f"{uid}b"] = Sent(dict(form), sent.status)
         if self.lose_answers:
             self.lose_answers -= 1
             return web.Response(status=504, text="<html>too late</html>")
@@ -134,7 +188,8 @@ class Campaigns:
     async def _pause(self, request: web.Request) -> web.Response:
         if (sent := self.sent.get(request.match_info["uid"])) is None:
             return _unknown("campaign")
-        sent.status = "sending" if sent.status == "paused" else "paused"
+        if sent.status != "sent":
+            sent.status = "sending" if sent.status == "paused" else "paused"
         return web.json_response({"status": "success", "campaign": {"status": sent.status}})
 
 
@@ -160,6 +215,10 @@ def _page(request: web.Request, records: list[dict[str, Any]]) -> web.Response:
 
 def _refusal(fields: list[str]) -> web.Response:
     return web.json_response({"status": "error", "error": {name: ["missing"] for name in fields}}, status=422)
+
+
+def _uid_of(email: str) -> str:
+    return hashlib.sha256(email.encode()).hexdigest()[:13]
 
 
 def _unknown(kind: str) -> web.Response:

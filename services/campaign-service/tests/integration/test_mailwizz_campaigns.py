@@ -3,91 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from campaign_service.channels import service as channels
 from campaign_service.mailwizz.carrying import repository
-from campaign_service.mailwizz.carrying.service import FORM_FIELDS, Carrier
-from campaign_service.mailwizz.client import MailWizzClient, MailWizzRefusedError, MailWizzUnavailableError
+from campaign_service.mailwizz.carrying.service import FORM_FIELDS
+from campaign_service.mailwizz.client import MailWizzRefusedError, MailWizzUnavailableError
 from campaign_service.sending import repository as sending
-from shared.database import Tx
 from shared.jobs import LeaseLostError
 from shared.utils import uuid7
-from tests.simulators.mailwizz import KEY, MailWizz, bounce, delivery, person, running
-from tests.simulators.mailwizz.campaigns import MailingList
+from tests.simulators.mailwizz import bounce, delivery, person
 
 from .campaigns_kit import Kit
-
-PATTERN = "pa00000000001"
-HTML = (
-    "<html><body><p>Dear {{ first_name }} of {{ contact.custom.club }}</p>"
-    '<a href="https://shop.example.com">shop</a><a href="{{ unsubscribe_url }}">bye</a></body></html>'
-)
-
-
-@dataclass
-class Wizz:
-    """A tenant whose campaigns MailWizz sends. The worker is believed dead after so many `openings`."""
-
-    kit: Kit
-    server: MailWizz
-    openings: int = 1000
-
-    @property
-    def uid(self) -> str:
-        """Of the only campaign there."""
-        (uid,) = self.server.campaigns.sent
-        return uid
-
-    async def advance(self) -> None:
-        """One round of what is done every few minutes."""
-        async with self.kit.db.tenant_tx(self.kit.tenant) as tx:
-            (provider,) = await channels.providers(self.kit.runtime, tx)
-            carried = await repository.not_over(tx, self.kit.tenant)
-        async with MailWizzClient(self.server.url, KEY, ["127.0.0.1"]) as client:
-            for one in carried:
-                await Carrier(self.kit.runtime, client, provider, self._tx).advance(one)
-
-    @asynccontextmanager
-    async def _tx(self) -> AsyncIterator[Tx]:
-        if self.openings == 0:
-            raise LeaseLostError
-        self.openings -= 1
-        async with self.kit.db.tenant_tx(self.kit.tenant) as tx:
-            yield tx
-
-    async def started(self, contacts: int = 3) -> UUID:
-        template = await self.kit.add_template(("en",), HTML)
-        return await self.kit.started(contacts, template_id=str(template), from_email="news@example.com")
-
-    async def emails(self, campaign: UUID) -> list[str]:
-        return [row["email"].lower() for row in await self.kit.recipients(campaign)]
-
-    async def states(self, campaign: UUID) -> list[str]:
-        return [row["state"] for row in await self.kit.recipients(campaign)]
-
-    async def status(self, campaign: UUID) -> str:
-        return str((await self.kit.ok("GET", f"/{campaign}"))["status"])
+from .wizz_kit import HTML, PATTERN, Wizz, configure, open_wizz
 
 
 @pytest.fixture
 async def wizz(kit: Kit) -> AsyncIterator[Wizz]:
-    async with running(MailWizz()) as server:
-        server.campaigns.lists[PATTERN] = MailingList("Pattern", ("EMAIL", "FNAME", "LNAME", "CLUB"))
-        await _configure(kit, server, list_uid=PATTERN)
-        yield Wizz(kit, server)
-
-
-async def _configure(kit: Kit, server: MailWizz, **more: str) -> None:
-    provider = {"name": "wizz", "kind": "mailwizz", "url": server.url, "secret": KEY, "sends": "campaigns"}
-    path = f"/api/v2/sending/{kit.tenant}/channels"
-    answer = await kit.request("PUT", path, json={"email": [provider | more]})
-    assert answer.status_code == 200, answer.text
+    async with open_wizz(kit) as opened:
+        yield opened
 
 
 async def test_a_campaign_goes_out_as_one_of_mailwizz_and_is_counted_as_it_says(wizz: Wizz) -> None:
@@ -107,13 +42,12 @@ async def test_a_campaign_goes_out_as_one_of_mailwizz_and_is_counted_as_it_says(
     assert "Dear Ann b of Rowing" in html
     assert 'href="https://wizz.example.com/lists/unsubscribe"' in html
     sent = wizz.server.campaigns.sent[wizz.uid]
-    assert (sent.status, sent.form["from_email"]) == ("pending-sending", "news@example.com")
+    assert (sent.status, sent.form["from_email"]) == ("sending", "news@example.com")
     assert await wizz.states(campaign) == ["queued"] * 3
     # Our own sender leaves it alone.
     async with kit.db.system_tx() as tx:
         assert campaign not in {key.campaign_id for key in await sending.sending_campaigns(tx)}
 
-    sent.status = "sending"
     wizz.server.add(wizz.uid, "delivery-logs", delivery(ann, confirmed=False), delivery(bea))
     await wizz.advance()
     assert await wizz.states(campaign) == ["accepted", "delivered", "queued"]
@@ -173,18 +107,52 @@ async def test_a_worker_believed_dead_stops_before_its_next_step(wizz: Wizz) -> 
 async def test_it_is_paused_resumed_and_cancelled_there_as_here(wizz: Wizz) -> None:
     campaign = await wizz.started()
     await wizz.advance()
-    sent = wizz.server.campaigns.sent[wizz.uid]
+    uid = wizz.uid
+    sent = wizz.server.campaigns.sent[uid]
     for action, expected in (("pause", "paused"), ("resume", "sending"), ("cancel", "paused")):
         await wizz.kit.ok("POST", f"/{campaign}/{action}")
         await wizz.advance()
         assert sent.status == expected
     assert await wizz.states(campaign) == ["cancelled"] * 3
+    assert await _open(wizz) == 1
+    await wizz.advance()
+    assert (await _open(wizz), list(wizz.server.campaigns.sent)) == (0, [uid])
+
+
+async def _open(wizz: Wizz) -> int:
     async with wizz.kit.db.tenant_tx(wizz.kit.tenant) as tx:
-        assert await repository.not_over(tx, wizz.kit.tenant) == []
+        return len(await repository.not_over(tx, wizz.kit.tenant))
+
+
+async def test_of_two_campaigns_made_at_once_one_sends_and_the_other_goes(wizz: Wizz) -> None:
+    campaign = await wizz.started()
+    wizz.server.campaigns.twins = 1
+    await wizz.advance()
+    (uid,) = wizz.server.campaigns.sent
+    assert wizz.server.campaigns.sent[uid].status == "sending"
+    assert (await wizz.kit.ok("GET", f"/{campaign}"))["external_ref"] == uid
+
+
+async def test_what_is_left_of_a_cancelled_campaign_is_cleared_away_until_it_is_gone(wizz: Wizz) -> None:
+    campaign = await wizz.started()
+    wizz.server.campaigns.lose_answers = 1
+    with pytest.raises(MailWizzUnavailableError):
+        await wizz.advance()
+    await wizz.kit.ok("POST", f"/{campaign}/cancel")
+    wizz.server.faults = [503]
+    with pytest.raises(MailWizzUnavailableError):
+        await wizz.advance()
+    await wizz.advance()
+    assert (list(wizz.server.campaigns.sent), list(wizz.server.campaigns.lists)) == ([], [PATTERN])
+    # The lost request may still be on its way; a day later it is not.
+    assert await _open(wizz) == 1
+    wizz.kit.clock.advance(86_400)
+    await wizz.advance()
+    assert await _open(wizz) == 0
 
 
 async def test_without_a_list_to_copy_there_is_one_with_names_and_addresses(wizz: Wizz) -> None:
-    await _configure(wizz.kit, wizz.server)
+    await configure(wizz.kit, wizz.server)
     refused = await _sent(wizz, HTML)
     assert (refused.status_code, "CLUB" in refused.text) == (400, True)
     fine = await _sent(wizz, HTML.replace("contact.custom.club", "last_name"))

@@ -84,7 +84,7 @@ async def test_a_campaign_is_brought_to_mailwizz_by_itself(
 ) -> None:
     async with running(MailWizz()) as server:
         html = '<p>Hi</p><a href="{{ unsubscribe_url }}">bye</a>'
-        campaign = await _start(client, db, tenant_a, headers, server, html)
+        campaign = await _start(client, db, tenant_a, headers, [_wizz(server)], html)
         await _read(client, tenant_a, headers, campaign, "external_ref")
         (uid,) = server.campaigns.sent
     assert list(server.campaigns.mails(uid)) == [EMAIL]
@@ -96,10 +96,25 @@ async def test_a_campaign_that_mailwizz_refuses_is_paused_with_the_reason(
 ) -> None:
     async with running(MailWizz()) as server:
         # It takes no campaign from which nobody can unsubscribe.
-        campaign = await _start(client, db, tenant_a, headers, server, "<p>For ever</p>")
+        campaign = await _start(client, db, tenant_a, headers, [_wizz(server)], "<p>For ever</p>")
         found = await _read(client, tenant_a, headers, campaign, "status_reason")
     assert found["status"] == "paused"
     assert found["status_reason"].startswith("MailWizz refused: status 422")
+
+
+async def test_a_mailwizz_that_does_not_answer_holds_up_no_other(
+    client: httpx.AsyncClient, db: SimpleDatabase, tenant_a: UUID, headers: dict[str, str]
+) -> None:
+    html = '<p>Hi</p><a href="{{ unsubscribe_url }}">bye</a>'
+    silent = {"name": "silent", "kind": "mailwizz", "url": "http://127.0.0.1:9/api", "secret": KEY}
+    silent |= {"sends": "campaigns"}
+    waiting = await _start(client, db, tenant_a, headers, [silent], html)
+    async with running(MailWizz()) as server:
+        second = await _start(client, db, tenant_a, headers, [_wizz(server), silent], html)
+        assert (await _read(client, tenant_a, headers, second, "external_ref"))["status"] == "sending"
+    found = await _read(client, tenant_a, headers, waiting, "status_reason")
+    assert found["status"] == "sending"
+    assert found["status_reason"].startswith("its MailWizz does not answer: ")
 
 
 async def _read(
@@ -118,7 +133,7 @@ async def _template(db: SimpleDatabase, tenant: UUID, html: str) -> UUID:
     template = uuid7()
     async with db.tenant_tx(tenant) as tx:
         await tx.execute(
-            "INSERT INTO contact (tenant_id, id, email) VALUES ($1, $2, $3)",
+            "INSERT INTO contact (tenant_id, id, email) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             tenant,
             uuid7(),
             EMAIL,
@@ -136,18 +151,21 @@ async def _template(db: SimpleDatabase, tenant: UUID, html: str) -> UUID:
     return template
 
 
+def _wizz(server: MailWizz) -> dict[str, str]:
+    return {"name": "wizz", "kind": "mailwizz", "url": server.url, "secret": KEY, "sends": "campaigns"}
+
+
 async def _start(
     client: httpx.AsyncClient,
     db: SimpleDatabase,
     tenant: UUID,
     headers: dict[str, str],
-    server: MailWizz,
+    providers: list[dict[str, str]],
     html: str,
 ) -> UUID:
     """A campaign of a tenant whose campaigns MailWizz sends."""
-    wizz = {"name": "wizz", "kind": "mailwizz", "url": server.url, "secret": KEY, "sends": "campaigns"}
     path = f"/api/v2/sending/{tenant}/channels"
-    assert (await client.put(path, json={"email": [wizz]}, headers=headers)).is_success
+    assert (await client.put(path, json={"email": providers}, headers=headers)).is_success
     template = await _template(db, tenant, html)
     body = {"name": "Spring", "template_id": str(template)}
     created = await client.post("/api/v2/campaigns", json=body, headers=headers)

@@ -16,6 +16,7 @@ Stream = Literal["delivery-logs", "bounces", "complaints", "unsubscribes"]
 STREAMS: tuple[Stream, ...] = ("delivery-logs", "bounces", "complaints", "unsubscribes")
 _MAX_ANSWER = 16 * 1024 * 1024
 _REFUSALS = frozenset({400, 401, 403, 404, 405, 409, 422})
+_NOT_FOUND = 404
 _PER_PAGE = 100
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 
@@ -27,6 +28,10 @@ class MailWizzUnavailableError(Exception):
 class MailWizzRefusedError(Exception):
     """The key is not taken, the campaign is not known there, or what was asked for is not possible."""
 
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.is_unknown = status == _NOT_FOUND
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -34,6 +39,14 @@ class Page:
 
     records: list[dict[str, Any]]
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """Somebody on a list; `status` is MailWizz's: confirmed, unsubscribed …"""
+
+    uid: str
+    status: str
 
 
 class MailWizzClient:
@@ -74,20 +87,16 @@ class MailWizzClient:
             return Page([], count)
         return Page([record for record in records if isinstance(record, dict)], count)
 
-    async def find_list(self, text: str) -> str | None:
-        """The list with `text` in its name."""
-        async for record in self._records("/lists"):
-            general = record.get("general")
-            if isinstance(general, dict) and text in str(general.get("name")):
-                return str(general["list_uid"])
-        return None
+    async def find_lists(self, text: str) -> list[str]:
+        """The lists with `text` in their names."""
+        found = [record.get("general") async for record in self._records("/lists")]
+        lists = [general for general in found if isinstance(general, dict)]
+        return [str(one["list_uid"]) for one in lists if text in str(one.get("name"))]
 
-    async def find_campaign(self, text: str) -> str | None:
-        """The campaign with `text` in its name."""
-        async for record in self._records("/campaigns"):
-            if text in str(record.get("name")):
-                return str(record["campaign_uid"])
-        return None
+    async def find_campaigns(self, text: str) -> list[str]:
+        """The campaigns with `text` in their names."""
+        found = [record async for record in self._records("/campaigns")]
+        return [str(one["campaign_uid"]) for one in found if text in str(one.get("name"))]
 
     async def create_list(self, fields: Mapping[str, Any]) -> str:
         return _text(await self._call("POST", "/lists", fields), "list_uid")
@@ -103,6 +112,29 @@ class MailWizzClient:
         numbered = {str(number): person for number, person in enumerate(people)}
         await self._call("POST", f"/lists/{list_uid}/subscribers/bulk", {"subscribers": numbered})
 
+    async def find_subscriber(self, list_uid: str, address: str) -> Subscriber | None:
+        path, params = f"/lists/{list_uid}/subscribers/search-by-email", {"EMAIL": address}
+        try:
+            data = (await self._call("GET", path, params=params)).get("data")
+        except MailWizzRefusedError as error:
+            if error.is_unknown:
+                return None
+            raise
+        known = data if isinstance(data, dict) else {}
+        return Subscriber(_text(known, "subscriber_uid"), str(known.get("status")))
+
+    async def unsubscribe(self, list_uid: str, subscriber_uid: str) -> None:
+        await self._call("PUT", f"/lists/{list_uid}/subscribers/{subscriber_uid}/unsubscribe", {})
+
+    async def delete_subscriber(self, list_uid: str, subscriber_uid: str) -> None:
+        await self._delete(f"/lists/{list_uid}/subscribers/{subscriber_uid}")
+
+    async def delete_list(self, list_uid: str) -> None:
+        await self._delete(f"/lists/{list_uid}")
+
+    async def delete_campaign(self, uid: str) -> None:
+        await self._delete(f"/campaigns/{uid}")
+
     async def create_campaign(self, fields: Mapping[str, Any]) -> str:
         return _text(await self._call("POST", "/campaigns", {"campaign": fields}), "campaign_uid")
 
@@ -115,6 +147,14 @@ class MailWizzClient:
     async def pause_or_resume(self, uid: str) -> None:
         """One call for both: it turns over what is."""
         await self._call("PUT", f"/campaigns/{uid}/pause-unpause", {})
+
+    async def _delete(self, path: str) -> None:
+        """What is not there any more is deleted."""
+        try:
+            await self._call("DELETE", path)
+        except MailWizzRefusedError as error:
+            if not error.is_unknown:
+                raise
 
     async def _records(self, path: str) -> AsyncIterator[dict[str, Any]]:
         number, pages = 1, 1
@@ -146,7 +186,7 @@ class MailWizzClient:
         if len(body) > _MAX_ANSWER:
             raise MailWizzUnavailableError("the answer is too large")
         if status in _REFUSALS:
-            raise MailWizzRefusedError(f"status {status}: {body[:200].decode('utf-8', 'replace')}")
+            raise MailWizzRefusedError(f"status {status}: {body[:200].decode('utf-8', 'replace')}", status)
         return _success(status, body)
 
 

@@ -21,19 +21,23 @@ async def tenants(tx: Tx) -> list[UUID]:
     return [row["tenant_id"] for row in rows]
 
 
-async def campaigns(tx: Tx, tenant_id: UUID, since: datetime) -> list[tuple[UUID, str]]:
-    """Campaigns with a name there, started since a time; the one not asked about longest first."""
+async def campaigns(tx: Tx, tenant_id: UUID, since: datetime) -> list[tuple[UUID, str, str | None]]:
+    """(campaign, its name there, the provider that we brought it to) of campaigns started since a time.
+
+    The one not asked about longest comes first.
+    """
     rows = await tx.fetch(
-        """SELECT c.id, c.external_ref,
+        """SELECT c.id, c.external_ref, m.provider,
                   (SELECT min(k.polled_at) FROM mailwizz_cursor k
                    WHERE k.tenant_id = $1 AND k.campaign_id = c.id) AS polled_at
            FROM campaign c
+           LEFT JOIN mailwizz_campaign m ON m.tenant_id = $1 AND m.campaign_id = c.id
            WHERE c.tenant_id = $1 AND c.external_ref IS NOT NULL AND c.started_at >= $2
            ORDER BY polled_at NULLS FIRST, c.id""",
         tenant_id,
         since,
     )
-    return [(row["id"], row["external_ref"]) for row in rows]
+    return [(row["id"], row["external_ref"], row["provider"]) for row in rows]
 
 
 async def cursor(tx: Tx, tenant_id: UUID, campaign_id: UUID, stream: str) -> tuple[int, datetime | None]:

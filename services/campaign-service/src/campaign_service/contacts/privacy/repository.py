@@ -109,6 +109,8 @@ _ERASE = (
             email = 'erased@erased.invalid',
             state = CASE WHEN state IN ('queued', 'leased', 'failed_retry') THEN 'cancelled' ELSE state END
         WHERE tenant_id = $1 AND {_BY_ID}""",
+    f"""UPDATE mailwizz_subscriber SET leave = 'delete', left_at = NULL
+        WHERE tenant_id = $1 AND {_BY_ID}""",
     f"""DELETE FROM attachment WHERE tenant_id = $1 AND NOT is_listed AND id IN (
           SELECT u.attachment_id FROM mail_attachment u
           JOIN message m ON m.tenant_id = $1 AND m.id = u.message_id

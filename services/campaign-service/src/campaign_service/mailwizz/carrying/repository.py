@@ -13,7 +13,10 @@ from shared.database import Tx
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """How far a campaign has been brought there. Recipients up to `uploaded_to` are on the list."""
+    """How far a campaign has been brought there. Recipients up to `uploaded_to` are on the list.
+
+    `creating_at`: since when there may be a campaign there of whose making we have not heard.
+    """
 
     campaign_id: UUID
     provider: str
@@ -21,6 +24,7 @@ class Carried:
     uploaded_to: UUID | None
     is_uploaded: bool
     campaign_uid: str | None
+    creating_at: datetime | None
 
 
 async def insert(tx: Tx, tenant_id: UUID, campaign_id: UUID, provider: str) -> None:
@@ -44,7 +48,7 @@ async def exists(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> bool:
 async def not_over(tx: Tx, tenant_id: UUID) -> list[Carried]:
     """The tenant's campaigns of which MailWizz has something left to do, or has to be told something."""
     rows = await tx.fetch(
-        """SELECT campaign_id, provider, list_uid, uploaded_to, is_uploaded, campaign_uid
+        """SELECT campaign_id, provider, list_uid, uploaded_to, is_uploaded, campaign_uid, creating_at
            FROM mailwizz_campaign WHERE tenant_id = $1 AND NOT is_over ORDER BY campaign_id""",
         tenant_id,
     )
@@ -72,16 +76,43 @@ async def set_uploaded(tx: Tx, tenant_id: UUID, campaign_id: UUID, last: UUID | 
     )
 
 
-async def set_created(tx: Tx, tenant_id: UUID, campaign_id: UUID, uid: str) -> None:
-    """The campaign is there, under a name by which its records are asked for."""
+async def set_creating(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> None:
+    """From here on there may be a campaign there."""
     await tx.execute(
-        "UPDATE mailwizz_campaign SET campaign_uid = $3 WHERE tenant_id = $1 AND campaign_id = $2",
+        "UPDATE mailwizz_campaign SET creating_at = $3 WHERE tenant_id = $1 AND campaign_id = $2",
+        tenant_id,
+        campaign_id,
+        now,
+    )
+
+
+async def set_created(tx: Tx, tenant_id: UUID, campaign_id: UUID, uid: str) -> str:
+    """The campaign is there; who says so first gives the name by which its records are asked for."""
+    first: str = await tx.fetchval(
+        """UPDATE mailwizz_campaign SET campaign_uid = coalesce(campaign_uid, $3)
+           WHERE tenant_id = $1 AND campaign_id = $2 RETURNING campaign_uid""",
         tenant_id,
         campaign_id,
         uid,
     )
     await tx.execute(
-        "UPDATE campaign SET external_ref = $3 WHERE tenant_id = $1 AND id = $2", tenant_id, campaign_id, uid
+        "UPDATE campaign SET external_ref = $3 WHERE tenant_id = $1 AND id = $2",
+        tenant_id,
+        campaign_id,
+        first,
+    )
+    return first
+
+
+async def say_silence(tx: Tx, tenant_id: UUID, campaign_id: UUID, trouble: str | None) -> None:
+    """Write on a campaign being sent that its MailWizz gives no answer; None: it does. Other reasons stay."""
+    await tx.execute(
+        """UPDATE campaign SET status_reason = $3
+           WHERE tenant_id = $1 AND id = $2 AND status = 'sending' AND status_reason IS DISTINCT FROM $3
+             AND (status_reason IS NULL OR status_reason LIKE 'its MailWizz does not answer%')""",
+        tenant_id,
+        campaign_id,
+        trouble and f"its MailWizz does not answer: {trouble[:200]}",
     )
 
 
@@ -112,21 +143,36 @@ async def waiting(
 
 
 async def accept(tx: Tx, tenant_id: UUID, campaign_id: UUID, addresses: Sequence[str], now: datetime) -> int:
-    """Recipients, by lower-cased address, to whom MailWizz says that it sent; and their figure."""
+    """Recipients, by lower-cased address, to whom MailWizz says that it sent; and their figure.
+
+    It may have been quicker than we were with taking somebody off its list: then they were mailed.
+    """
     number: int = await tx.fetchval(
-        """WITH sent AS (
+        """WITH told AS (
+             SELECT contact_id, state FROM campaign_recipient
+             WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'cancelled', 'skipped')
+               AND contact_id = ANY(ARRAY(SELECT contact_id FROM mailwizz_subscriber
+                                          WHERE tenant_id = $1 AND campaign_id = $2
+                                            AND address = ANY($3::text[])
+                                          UNION
+                                          SELECT id FROM contact
+                                          WHERE tenant_id = $1 AND email_lower = ANY($3::text[])))
+               AND EXISTS (SELECT 1 FROM mailwizz_campaign WHERE tenant_id = $1 AND campaign_id = $2)
+             ORDER BY contact_id FOR UPDATE),
+           sent AS (
              UPDATE campaign_recipient
              SET state = 'accepted', accepted_at = $4, attempts = attempts + 1, next_attempt_at = NULL,
-                 updated_at = $4
-             WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'cancelled')
-               AND EXISTS (SELECT 1 FROM mailwizz_campaign WHERE tenant_id = $1 AND campaign_id = $2)
-               AND contact_id = ANY(ARRAY(SELECT id FROM contact
-                                          WHERE tenant_id = $1 AND email_lower = ANY($3::text[])))
-             RETURNING 1),
+                 skip_reason = NULL, updated_at = $4
+             WHERE tenant_id = $1 AND campaign_id = $2
+               AND contact_id = ANY(ARRAY(SELECT contact_id FROM told))
+             RETURNING contact_id),
            counted AS (
-             INSERT INTO campaign_stats AS s (tenant_id, campaign_id, day, sent)
-             SELECT $1, $2, ($4::timestamptz AT TIME ZONE 'UTC')::date, count(*) FROM sent HAVING count(*) > 0
-             ON CONFLICT (tenant_id, campaign_id, day) DO UPDATE SET sent = s.sent + excluded.sent)
+             INSERT INTO campaign_stats AS s (tenant_id, campaign_id, day, sent, skipped)
+             SELECT $1, $2, ($4::timestamptz AT TIME ZONE 'UTC')::date, count(*),
+                    -count(*) FILTER (WHERE told.state = 'skipped')
+             FROM sent JOIN told USING (contact_id) HAVING count(*) > 0
+             ON CONFLICT (tenant_id, campaign_id, day) DO UPDATE
+             SET sent = s.sent + excluded.sent, skipped = s.skipped + excluded.skipped)
            SELECT count(*) FROM sent""",
         tenant_id,
         campaign_id,

@@ -1,0 +1,1 @@
+"""Taking people off the lists of campaigns that MailWizz sends."""
