@@ -94,6 +94,18 @@ async def test_an_address_belongs_to_one_contact_whatever_its_case(contacts: Con
     assert (await contacts.put(first["id"], email="Anna@Example.com")).status_code == 200
 
 
+async def test_another_address_may_be_written_to_again(contacts: Contacts) -> None:
+    bounced, gone = [await contacts.create(f"{name}@example.com") for name in ("typo", "gone")]
+    for name, reason in (("typo", "hard_bounce"), ("gone", "unsubscribed"), ("dead", "hard_bounce")):
+        body = {"address": f"{name}@example.com", "reason": reason}
+        path = f"/api/v2/suppressions/{contacts.tenant}"
+        assert (await contacts.client.post(path, json=body, headers=contacts.headers)).is_success
+    moves = [(bounced, "right", "valid"), (bounced, "dead", "invalid"), (gone, "new", "unsubscribed")]
+    for contact, name, status in moves:
+        changed = await contacts.put(contact["id"], email=f"{name}@example.com")
+        assert changed.json()["data"]["status"] == status
+
+
 async def test_wrong_values_are_refused_by_name(contacts: Contacts) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"email": "nobody"}, "email"),

@@ -208,3 +208,20 @@ async def test_who_asked_for_no_mails_gets_no_text(phones: Phones) -> None:
         await recipients.skip_contacts(tx, phones.kit.tenant, [ann], "unsubscribed", phones.kit.clock.now())
     await phones.drain()
     assert await phones.states(campaign) == {number: "skipped"}
+
+
+async def test_a_phone_is_read_again_when_it_is_in_another_country(phones: Phones) -> None:
+    contact, _ = await phones.person("0612345678")
+    french, _ = await phones.person("0612345679")
+    draft = await phones.draft()
+    path = f"/api/v2/contacts/{phones.kit.tenant}"
+
+    async def numbers() -> list[str | None]:
+        await phones.kit.ok("GET", f"/{draft['id']}/audience")
+        return [(await phones.get(f"{path}/{one}"))["phone_e164"] for one in (contact, french)]
+
+    assert await numbers() == ["+10612345678", "+10612345679"]
+    await phones.kit.request("PUT", f"{path}/{french}", json={"country": "FR"})
+    assert await numbers() == ["+10612345678", "+33612345679"]
+    await phones.set_up(default_region="BE")
+    assert await numbers() == ["+32612345678", "+33612345679"]

@@ -89,6 +89,44 @@ async def test_adding_again_keeps_the_graver_reason(suppressions: Suppressions) 
     ]
 
 
+async def test_of_two_suppressions_the_graver_reason_and_the_later_end_hold(
+    suppressions: Suppressions,
+) -> None:
+    soon, later = "2099-01-01T00:00:00Z", "2099-12-31T00:00:00Z"
+    await suppressions.post(address="a@example.com", reason="unsubscribed")
+    graver = await suppressions.post(address="a@example.com", reason="manual", expires_at=soon)
+    assert (graver.json()["data"]["reason"], graver.json()["data"]["expires_at"]) == ("manual", None)
+    await suppressions.post(address="b@example.com", reason="complaint", detail="abuse", expires_at=soon)
+    longer = (await suppressions.post(address="b@example.com", reason="invalid", expires_at=later)).json()
+    shown = {name: longer["data"][name] for name in ("reason", "detail", "expires_at")}
+    assert shown == {"reason": "complaint", "detail": "abuse", "expires_at": later}
+    twice = [{"address": "c@example.com", "reason": reason} for reason in ("complaint", "invalid")]
+    await suppressions.post("/bulk", items=twice)
+    assert [row["reason"] for row in await suppressions.get(q="c@")] == ["complaint"]
+
+
+async def test_what_ends_by_itself_leaves_the_contact_as_it_is(suppressions: Suppressions) -> None:
+    there = await suppressions.contact("a@example.com")
+    for address in ("a@example.com", "b@example.com"):
+        await suppressions.post(address=address, reason="manual", expires_at="2099-01-01T00:00:00Z")
+    added = await suppressions.contact("b@example.com")
+    assert [await suppressions.status(contact) for contact in (there, added)] == ["valid", "valid"]
+    await suppressions.post(address="a@example.com", reason="manual")
+    assert await suppressions.status(there) == "blacklisted"
+
+
+async def test_a_number_is_held_however_it_is_written(suppressions: Suppressions) -> None:
+    french = {"account_sid": "AC" + "0" * 32, "auth_token": "x" * 32, "default_region": "FR"}
+    path = f"/api/v2/sending/{suppressions.tenant}/sms"
+    assert (await suppressions.client.put(path, json=french, headers=suppressions.headers)).is_success
+    for written in ("06 12 34 56 78", "0033612345678"):
+        made = await suppressions.post(address=written, channel="sms")
+        assert made.json()["data"]["address"] == "+33612345678"
+    wrong = await suppressions.post("/bulk", items=[{"address": "99999", "channel": "sms"}] * 2)
+    assert (wrong.status_code, wrong.json()["error"]["field"]) == (400, "items.0.address")
+    assert (await suppressions.delete(address="0612345678", channel="sms")).json()["data"] == {"lifted": 1}
+
+
 async def test_adding_many_is_safe_to_repeat(
     suppressions: Suppressions, db: SimpleDatabase, tenant_a: UUID
 ) -> None:

@@ -30,14 +30,23 @@ _COLUMNS = f"""c.id, c.tenant_id, {", ".join(f"c.{name}" for name in FIELDS)}, c
 _STATUS = """coalesce((SELECT CASE s.reason WHEN 'unsubscribed' THEN 'unsubscribed'
         WHEN 'hard_bounce' THEN 'invalid' WHEN 'invalid' THEN 'invalid' ELSE 'blacklisted' END
     FROM suppression s
-    WHERE s.tenant_id = $1 AND s.channel = 'email' AND s.address_lower = lower(g.email)
-      AND s.reason <> 'soft_bounces' AND (s.expires_at IS NULL OR s.expires_at > now())
-    ORDER BY s.scope LIMIT 1), g.status)"""
+    WHERE s.tenant_id = $1 AND s.channel = 'email' AND s.address_lower = lower({address})
+      AND s.reason <> 'soft_bounces' AND s.expires_at IS NULL
+    ORDER BY s.scope LIMIT 1), {otherwise})"""
+_STATUS_OF_NEW = _STATUS.format(address="g.email", otherwise="g.status")
 
 # What is known of an address goes with it.
 _UNVALIDATED = """, validation_score = CASE WHEN email IS NOT DISTINCT FROM ${n} THEN validation_score END,
     validation_errors = CASE WHEN email IS NOT DISTINCT FROM ${n} THEN validation_errors ELSE '{{}}' END,
     validated_at = CASE WHEN email IS NOT DISTINCT FROM ${n} THEN validated_at END"""
+# So does whether it can be written to. What a person said stays, whatever the address.
+_STATUS_OF_CHANGED = f""", status = CASE
+    WHEN email IS NOT DISTINCT FROM ${{n}} OR status NOT IN ('valid', 'invalid') THEN status
+    ELSE {_STATUS.format(address="${n}", otherwise="'valid'")} END"""
+# A phone is read by the country it is in. Who has no address is known by the number, which stays.
+_UNREAD = (
+    """, phone_tried = CASE WHEN country IS NOT DISTINCT FROM ${n} OR email IS NULL THEN phone_tried END"""
+)
 
 
 async def insert_many(
@@ -50,7 +59,7 @@ async def insert_many(
     names = ("id", *FIELDS, *_READ)
     casts = ("uuid[]", *["text[]"] * (len(names) - 1))
     arrays = ", ".join(f"${n}::{cast}" for n, cast in enumerate(casts, start=4))
-    values = ", ".join(_STATUS if name == "status" else f"g.{name}" for name in names)
+    values = ", ".join(_STATUS_OF_NEW if name == "status" else f"g.{name}" for name in names)
     rows_in = await tx.fetch(
         f"""INSERT INTO contact (tenant_id, source_id, {", ".join(names)}, custom_fields)
             SELECT $1, $2, {values}, g.custom
@@ -127,6 +136,10 @@ async def update(tx: Tx, tenant_id: UUID, contact_id: UUID, changes: dict[str, A
     differs = [f"{name} IS DISTINCT FROM ${n}" for n, name in enumerate(names, start=4)]
     if "email" in changes:
         sets.append(_UNVALIDATED.format(n=names.index("email") + 4))
+        if "status" not in changes:
+            sets.append(_STATUS_OF_CHANGED.format(n=names.index("email") + 4))
+    if "country" in changes and "phone_tried" not in changes:
+        sets.append(_UNREAD.format(n=names.index("country") + 4))
     merged = "jsonb_strip_nulls(custom_fields || $3::jsonb)"
     return bool(
         await tx.affected(

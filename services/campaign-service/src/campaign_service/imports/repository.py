@@ -156,8 +156,11 @@ def _on_conflict(mode: str) -> str:
     values["custom_fields"] = " || ".join(merged)
     # A contact stays with the source that brought it first.
     values["source_id"] = "coalesce(c.source_id, excluded.source_id)"
+    # A phone is read by the country it is in. Who has no address is known by the number, which stays.
+    read = f"CASE WHEN c.country IS NOT DISTINCT FROM {values['country']} OR c.email IS NULL"
     return f"""(tenant_id, email_lower) DO UPDATE SET
-        {", ".join(f"{name} = {value}" for name, value in values.items())}, updated_at = now()
+        {", ".join(f"{name} = {value}" for name, value in values.items())},
+        phone_tried = {read} THEN c.phone_tried END, updated_at = now()
         WHERE ({", ".join(f"c.{name}" for name in values)}) IS DISTINCT FROM ({", ".join(values.values())})"""
 
 
@@ -190,7 +193,7 @@ def _merge_sql(on_conflict: str) -> str:
                        WHEN 'manual' THEN 'blacklisted' ELSE 'valid' END
             FROM src r LEFT JOIN (
                 SELECT DISTINCT ON (address_lower) address_lower, reason FROM suppression
-                WHERE tenant_id = $1 AND channel = 'email' AND (expires_at IS NULL OR expires_at > now())
+                WHERE tenant_id = $1 AND channel = 'email' AND expires_at IS NULL
                 ORDER BY address_lower, scope) p ON p.address_lower = r.email_lower
             ORDER BY r.id
             ON CONFLICT {_on_conflict(on_conflict)}

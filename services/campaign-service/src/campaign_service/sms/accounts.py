@@ -17,6 +17,9 @@ from shared.errors import ConflictError
 from shared.utils.crypto import SecretBox, derive_key
 from shared.web import Runtime
 
+#: How numbers without a country code are read for tenants that have not said.
+DEFAULT_REGION = "US"
+
 
 class SmsNotConfiguredError(ConflictError):
     """The tenant has no SMS account, or no number to send from."""
@@ -77,6 +80,12 @@ async def find(tx: Tx, rt: Runtime, tenant_id: UUID) -> Account | None:
     senders = [row["messaging_service_sid"]] if row["messaging_service_sid"] else active
     senders = senders or ([row["sender_id"]] if row["sender_id"] else [])
     return _opened(rt, tenant_id, row, tuple(senders)) if senders else None
+
+
+async def region_of(tx: Tx, tenant_id: UUID) -> str:
+    """The country of numbers that name none, also while there is nothing to send from."""
+    row = await repository.account(tx, tenant_id)
+    return row["default_region"] if row else DEFAULT_REGION
 
 
 def _opened(rt: Runtime, tenant_id: UUID, row: dict[str, Any], senders: tuple[str, ...]) -> Account:

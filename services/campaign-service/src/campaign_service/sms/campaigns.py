@@ -27,7 +27,6 @@ from shared.web import Runtime
 Campaign = dict[str, Any]
 #: So many people are counted one by one; beyond, the total follows from their average.
 COUNTED = 20_000
-DEFAULT_REGION = "US"
 _SAMPLE = 10
 _SOMEBODY: dict[str, Any] = {"language": "en", "first_name": "Somebody"}
 _STOP_WORDS = ("stop", "arret", "baja", "abmelden", "alto")
@@ -132,7 +131,7 @@ async def _ready(tx: Tx, rt: Runtime, tenant_id: UUID) -> Account | None:
     """The account, once new numbers have been read: a request that only looks cannot write them."""
     account = await accounts.find(tx, rt, tenant_id)
     async with rt.db.tenant_tx(tenant_id) as own:
-        await read_phones(own, tenant_id, account.default_region if account else DEFAULT_REGION)
+        await read_phones(own, tenant_id, await accounts.region_of(own, tenant_id))
     return account
 
 

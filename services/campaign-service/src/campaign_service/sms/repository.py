@@ -296,6 +296,21 @@ async def phones_to_read(tx: Tx, tenant_id: UUID, limit: int) -> list[tuple[UUID
     return [(row["id"], row["phone"], row["country"]) for row in rows]
 
 
+async def forget_phones(tx: Tx, tenant_id: UUID) -> None:
+    """Have those phones read again that say no country, nor does their contact: another one is supposed now.
+
+    Who has no address is known by the number, which stays.
+    """
+    # Of a million contacts this takes longer than a request may otherwise keep the database.
+    await tx.execute("SET LOCAL statement_timeout = '10min'")
+    await tx.execute(
+        """UPDATE contact SET phone_e164 = NULL, phone_tried = NULL
+           WHERE tenant_id = $1 AND email IS NOT NULL AND phone_tried IS NOT NULL AND country IS NULL
+             AND btrim(phone_tried) !~ '^(\\+|00)'""",
+        tenant_id,
+    )
+
+
 async def set_phones(tx: Tx, tenant_id: UUID, rows: Sequence[tuple[UUID, str | None]]) -> None:
     ids, numbers_ = zip(*rows, strict=True)
     await tx.execute(

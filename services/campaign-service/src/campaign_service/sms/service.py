@@ -75,6 +75,8 @@ async def put_settings(
         "updated_by": user_id,
     }
     await repository.put_account(tx, tenant_id, values)
+    if there is None or there["default_region"] != body.default_region:
+        await repository.forget_phones(tx, tenant_id)
     named = {number.number: number for number in body.numbers}
     await numbers.put(tx, tenant_id, [number.row(uuid7()) for number in named.values()])
     return await get_settings(tx, rt, tenant_id)

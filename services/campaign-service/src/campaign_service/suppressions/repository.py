@@ -15,8 +15,24 @@ from shared.utils import uuid7
 _COLUMNS = "id, channel, address_lower AS address, scope, reason, detail, source, created_at, expires_at"
 _HISTORY = "id, channel, address_lower AS address, scope, action, reason, detail, source, occurred_at"
 # From least to most grave: a graver reason replaces a lighter one, never the other way round.
-_GRAVITY = "ARRAY['soft_bounces', 'invalid', 'hard_bounce', 'unsubscribed', 'manual', 'complaint']"
-# What a suppression says about the contact itself. Soft bounces may pass and change nothing.
+GRAVITY = ("soft_bounces", "invalid", "hard_bounce", "unsubscribed", "manual", "complaint")
+_GRAVITY = f"ARRAY{list(GRAVITY)}"
+# Of two, the graver reason and the later end hold; what has ended counts no more.
+_UNITED = f"""ON CONFLICT (tenant_id, channel, address_lower, scope) DO UPDATE SET
+    (reason, detail, source) = (
+        SELECT CASE WHEN n.counts THEN excluded.reason ELSE s.reason END,
+               CASE WHEN n.counts THEN excluded.detail ELSE s.detail END,
+               CASE WHEN n.counts THEN excluded.source ELSE s.source END
+        FROM (SELECT s.expires_at <= now() OR array_position({_GRAVITY}, excluded.reason)
+                     >= array_position({_GRAVITY}, s.reason) AS counts) n),
+    expires_at = CASE WHEN s.expires_at <= now() THEN excluded.expires_at
+                      WHEN s.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL
+                      ELSE greatest(s.expires_at, excluded.expires_at) END
+    WHERE s.expires_at <= now()
+       OR array_position({_GRAVITY}, excluded.reason) > array_position({_GRAVITY}, s.reason)
+       OR (s.expires_at IS NOT NULL
+           AND (excluded.expires_at IS NULL OR excluded.expires_at > s.expires_at))"""
+# What a suppression says about the contact itself. What passes, as soft bounces may, changes nothing.
 _CONTACT_STATUS = """CASE s.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'complaint' THEN 'blacklisted'
     WHEN 'manual' THEN 'blacklisted' WHEN 'hard_bounce' THEN 'invalid' WHEN 'invalid' THEN 'invalid' END"""
 
@@ -37,11 +53,13 @@ class NewSuppression:
 async def add_many(tx: Tx, tenant_id: UUID, rows: Sequence[NewSuppression]) -> int:
     """Suppress addresses and set the status of their contacts; how many rows were new or changed.
 
-    Safe to repeat: a suppression that is there and at least as grave and as long stays as it is.
+    Safe to repeat: a suppression that is there and at least as grave and as long stays as it is. Of two, the
+    graver reason and the later end hold.
     """
     if not rows:
         return 0
-    distinct = {(r.channel, r.address.strip().lower(), r.scope): r for r in rows}
+    lightest_first = sorted(rows, key=lambda r: GRAVITY.index(r.reason))
+    distinct = {(r.channel, r.address.strip().lower(), r.scope): r for r in lightest_first}
     changed = await tx.fetchval(
         f"""WITH given AS (
                 SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -51,13 +69,7 @@ async def add_many(tx: Tx, tenant_id: UUID, rows: Sequence[NewSuppression]) -> i
                 INSERT INTO suppression AS s
                     (tenant_id, id, channel, address_lower, scope, reason, detail, source, expires_at)
                 SELECT $1, id, channel, address, scope, reason, detail, source, expires_at FROM given
-                ON CONFLICT (tenant_id, channel, address_lower, scope) DO UPDATE SET
-                    reason = excluded.reason, detail = excluded.detail, source = excluded.source,
-                    expires_at = excluded.expires_at
-                WHERE s.expires_at <= now()
-                   OR array_position({_GRAVITY}, excluded.reason) > array_position({_GRAVITY}, s.reason)
-                   OR (s.expires_at IS NOT NULL
-                       AND (excluded.expires_at IS NULL OR excluded.expires_at > s.expires_at))
+                {_UNITED}
                 RETURNING s.*, (xmax = 0) AS is_new
             ), noted AS (
                 INSERT INTO suppression_history
@@ -69,7 +81,7 @@ async def add_many(tx: Tx, tenant_id: UUID, rows: Sequence[NewSuppression]) -> i
             ), marked AS (
                 UPDATE contact c SET status = {_CONTACT_STATUS}, updated_at = now()
                 FROM (SELECT DISTINCT ON (address_lower) address_lower, reason FROM kept
-                      WHERE channel = 'email' AND reason <> 'soft_bounces'
+                      WHERE channel = 'email' AND reason <> 'soft_bounces' AND expires_at IS NULL
                       ORDER BY address_lower, array_position({_GRAVITY}, reason) DESC) s
                 WHERE c.tenant_id = $1 AND c.email_lower = s.address_lower
                   AND c.status NOT IN ('blacklisted', {_CONTACT_STATUS})

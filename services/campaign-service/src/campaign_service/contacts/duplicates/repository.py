@@ -95,7 +95,8 @@ async def _fill(tx: Tx, tenant_id: UUID, gone: list[UUID], kept: list[UUID]) -> 
     )
     await tx.execute(
         f"""UPDATE contact c SET {", ".join(f"{name} = coalesce(c.{name}, m.{name})" for name in _FILLED)},
-                custom_fields = m.custom_fields || c.custom_fields, updated_at = now()
+                custom_fields = m.custom_fields || c.custom_fields, updated_at = now(),
+                phone_tried = CASE WHEN c.email IS NULL THEN c.phone_tried END
             FROM (SELECT p.kept, {firsts},
                          coalesce((SELECT jsonb_object_agg(f.key, f.value ORDER BY q.n DESC)
                                    FROM unnest($2::uuid[], $3::uuid[]) WITH ORDINALITY AS q(gone, kept, n)
