@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 
 from shared.cache import make_cache
@@ -20,7 +21,6 @@ from shared.utils.service_client import ServiceClient
 from shared.utils.tokens import JwksCache, TokenVerifier, fetch_jwks_from_auth_service
 from shared.web.errors import install_error_handlers
 from shared.web.health import VERSION, health_router
-from shared.web.methods import routes_of
 from shared.web.metrics import HttpMetrics
 from shared.web.middleware import EdgeMiddleware
 from shared.web.runtime import BackgroundTask, Hook, Overrides, Runtime
@@ -64,13 +64,19 @@ def create_service_app(
     )
     app.state.overrides = Overrides()
     app.state.metrics = metrics = HttpMetrics(name)
-    included = [health_router(metrics)]
+    app.include_router(health_router(metrics))
     if config.service_role != "worker":
-        included += [*routers, dead_letters_router()]
-    for router in included:
-        app.include_router(router)
-    app.state.routes = routes_of(included)
+        for router in (*routers, dead_letters_router()):
+            app.include_router(router)
     install_error_handlers(app)
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=config.cors_origins,
+            allow_credentials=True,
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
     app.add_middleware(
         EdgeMiddleware, metrics=metrics, max_body=config.max_body_bytes, body_limits=body_limits
     )
