@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,13 @@ CHROMIUM = os.environ.get("FIENTA_CHROMIUM", "/usr/bin/chromium")
 
 def _folders(item: pytest.Item) -> tuple[str, ...]:
     return item.path.relative_to(item.config.rootpath).parts
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests of a tier that is not asked for are not even read."""
+    tier, asked = collection_path.name, config.getoption("markexpr")
+    left_out = asked == f"not {tier}" or (asked in TIERS and asked != tier)
+    return True if left_out and tier in TIERS and collection_path.is_dir() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,10 +16,17 @@ from campaign_service.settings import Settings
 from shared.database import SimpleDatabase
 from shared.testing import TokenMint, fresh_database
 from shared.testing.clients import service_client
+from shared.testing.databases import ensure_template
 from shared.testing.plugin import OpenDatabase
 
 from .integration.campaigns_kit import Kit, open_kit
 from .integration.contacts_kit import Contacts
+
+
+@pytest.fixture(scope="session")
+def database_template() -> str:
+    """Without the tables of other services."""
+    return asyncio.run(ensure_template("campaign"))
 
 
 @pytest.fixture

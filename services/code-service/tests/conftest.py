@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +17,16 @@ from code_service.settings import Settings
 from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
+from shared.testing.databases import ensure_template
 from shared.testing.plugin import OpenDatabase
 
 from .integration.codes_kit import SERVICE_KEY, Codes
+
+
+@pytest.fixture(scope="session")
+def database_template() -> str:
+    """Without the tables of other services."""
+    return asyncio.run(ensure_template("code"))
 
 
 @pytest.fixture

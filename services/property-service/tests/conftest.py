@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
@@ -15,11 +16,18 @@ from property_service.settings import Settings
 from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
+from shared.testing.databases import ensure_template
 from shared.testing.plugin import OpenDatabase
 
 from .integration.clients_kit import Clients, add_city
 from .integration.reports_kit import NOON, Agency
 from .integration.sales_kit import Archive
+
+
+@pytest.fixture(scope="session")
+def database_template() -> str:
+    """Also with campaign-service's tables, where a report's mails end."""
+    return asyncio.run(ensure_template("property", "campaign"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -14,9 +15,16 @@ from auth_service.settings import AuthSettings
 from shared.database import SimpleDatabase
 from shared.testing import FakeClock, TokenMint
 from shared.testing.clients import service_client
+from shared.testing.databases import ensure_template
 from shared.testing.plugin import OpenDatabase
 
 from .support import Accounts, CountingHasher, cheap_settings
+
+
+@pytest.fixture(scope="session")
+def database_template() -> str:
+    """Without the tables of other services."""
+    return asyncio.run(ensure_template("auth"))
 
 
 @pytest.fixture

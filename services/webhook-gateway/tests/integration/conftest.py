@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from shared.testing import TokenMint
+from shared.testing.databases import ensure_template
 from shared.testing.plugin import OpenDatabase
 from shared.web import Overrides
 from webhook_gateway.app import create_app
@@ -18,6 +20,12 @@ from webhook_gateway.server import server_config
 from webhook_gateway.settings import GatewaySettings
 
 from .support import FakeServices, Gateway, StartGateway, serving
+
+
+@pytest.fixture(scope="session")
+def database_template() -> str:
+    """Also with auth-service's tables, where sessions end."""
+    return asyncio.run(ensure_template("gateway", "auth"))
 
 
 @pytest.fixture

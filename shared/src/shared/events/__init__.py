@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.errors import PermanentError
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 
+@cache
 def dead_letters_router() -> APIRouter:
     """`/internal/events/dead-letters` for other services: list and replay what this one gave up on."""
     # Imported late: the routes need shared.web, which itself needs this package.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from shared.errors import PermanentError
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 
+@cache
 def jobs_router(prefix: str) -> APIRouter:
     """List, read, cancel and requeue the jobs of the caller's tenant under `prefix`.
 
