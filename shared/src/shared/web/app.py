@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from shared.cache import make_cache
 from shared.config import CommonConfig, service_spec
@@ -19,8 +20,9 @@ from shared.jobs import JobRunner
 from shared.utils.logging import logger
 from shared.utils.service_client import ServiceClient
 from shared.utils.tokens import JwksCache, TokenVerifier, fetch_jwks_from_auth_service
+from shared.web import health
 from shared.web.errors import install_error_handlers
-from shared.web.health import VERSION, health_router
+from shared.web.health import VERSION
 from shared.web.metrics import HttpMetrics
 from shared.web.middleware import EdgeMiddleware
 from shared.web.runtime import BackgroundTask, Hook, Overrides, Runtime
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from shared.jobs import JobSpec, Schedule
 
 _RESTART_SECONDS = 1.0
+#: By the identity of the router that is included in it, and so lives as long.
+_parents: dict[int, APIRouter] = {}
 
 
 def create_service_app(
@@ -53,7 +57,11 @@ def create_service_app(
     are served unless it is `worker`. `body_limits` maps path patterns to larger (or smaller) limits in bytes.
     """
     parts = _Parts(name, config, consumers, jobs, schedules, startup, shutdown, background)
+    included = [health.router]
+    if config.service_role != "worker":
+        included += [*routers, dead_letters_router()]
     app = FastAPI(
+        routes=[route for router in included for route in _routes(router)],
         title=title or f"Tidings {name}",
         version=VERSION,
         lifespan=parts.lifespan,
@@ -64,10 +72,6 @@ def create_service_app(
     )
     app.state.overrides = Overrides()
     app.state.metrics = metrics = HttpMetrics(name)
-    app.include_router(health_router(metrics))
-    if config.service_role != "worker":
-        for router in (*routers, dead_letters_router()):
-            app.include_router(router)
     install_error_handlers(app)
     if config.cors_origins:
         app.add_middleware(
@@ -81,6 +85,15 @@ def create_service_app(
         EdgeMiddleware, metrics=metrics, max_body=config.max_body_bytes, body_limits=body_limits
     )
     return app
+
+
+def _routes(router: APIRouter) -> list[BaseRoute]:
+    """What an app serves of a router. FastAPI analyses that once, however many apps a process makes of it."""
+    parent = _parents.get(id(router))
+    if parent is None:
+        parent = _parents[id(router)] = APIRouter(generate_unique_id_function=_operation_id)
+        parent.include_router(router)
+    return parent.routes
 
 
 def _operation_id(route: APIRoute) -> str:
