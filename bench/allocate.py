@@ -65,10 +65,11 @@ _BY_TIME = _TAKE.format(choice=_CHOICE.format(order="created_at, id"))
 _WHOLE = f"""WITH changed AS ({_BY_TIME}), step (place, name) AS (VALUES (0, 'allocated'), (1, 'used')),
   noted AS (INSERT INTO code_event (tenant_id, code_id, action, to_status, actor, at)
     SELECT $1, h.id, s.name, s.name, 'bench', now() FROM changed h CROSS JOIN step s),
-  told AS (INSERT INTO outbox (id, tenant_id, type, source, data)
-    SELECT event_id(s.place), $1, 'code.code.' || s.name || '.v1', '/code-service',
-           json_build_object('code_id', h.id, 'code', h.code, 'type', h.type)
-    FROM changed h CROSS JOIN step s)
+  told AS (INSERT INTO outbox (id, tenant_id, source, data, pack_size)
+    SELECT event_id(), $1, '/code-service', json_agg(json_build_object(
+             'id', event_id(s.place), 'type', 'code.code.' || s.name || '.v1', 'subject', h.id,
+             'data', json_build_object('code_id', h.id, 'code', h.code, 'type', h.type))), count(*)
+    FROM changed h CROSS JOIN step s HAVING count(*) > 0)
   SELECT id FROM changed"""
 STATEMENTS = {"plain": _BY_ID, "plain, best plan": _BY_TIME, "plain, whole": _WHOLE}
 ORDERS = {"plain": "id", "plain, best plan": "created_at, id", "plain, whole": "created_at, id"}

@@ -18,6 +18,7 @@ from shared.database import SimpleDatabase, Tx
 from shared.events import Consumer, Event, EventBus, MessageContext, Transport, new_event
 from shared.events.transports.postgres import PostgresTransport
 from shared.events.transports.rabbitmq import RabbitTransport
+from shared.utils import uuid7
 
 TYPE = "campaign.campaign.started.v1"
 OTHER = "campaign.campaign.completed.v1"
@@ -154,6 +155,10 @@ class Lab:
         async with self.db.system_tx() as tx:
             await bus.publish_many(tx, events)
 
+    async def publish_as_pack(self, *events: Event) -> None:
+        async with self.db.system_tx() as tx:
+            await write_pack(tx, events)
+
     async def cut_connections(self) -> None:
         if self.kind == "rabbitmq":
             self.proxy.cut()
@@ -181,6 +186,23 @@ class Lab:
                 await channel.queue_delete(name)
             for name in (f"{self.namespace}.events", *waits):
                 await channel.exchange_delete(name)
+
+
+async def write_pack(tx: Tx, events: Sequence[Event]) -> None:
+    """Events of one tenant and time in one row, as statements of a service may write them."""
+    pack = [
+        {"id": str(e.id), "type": e.type, "subject": e.subject, "correlation_id": None, "data": e.data}
+        for e in events
+    ]
+    await tx.execute(
+        """INSERT INTO outbox (id, tenant_id, source, occurred_at, data, pack_size)
+           VALUES ($1, $2, '/campaign-service', $3, $4, $5)""",
+        uuid7(),
+        events[0].tenant_id,
+        events[0].time,
+        pack,
+        len(pack),
+    )
 
 
 class Seen:

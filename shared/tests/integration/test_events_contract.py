@@ -338,8 +338,23 @@ async def test_a_thousand_events_all_arrive_once(lab: Lab, tenant_a: UUID) -> No
     assert seen.ids == Counter(event.id for event in events)
 
 
+async def test_events_of_a_pack_travel_each_by_itself(lab: Lab, tenant_a: UUID) -> None:
+    seen = Seen()
+    await lab.bus(Consumer("all", [TYPE], seen))
+    events = [replace(started(tenant_a), source="/campaign-service", subject=f"{n}") for n in range(300)]
+    at = events[0].time
+    for first in range(0, 300, 100):
+        await lab.publish_as_pack(*(replace(event, time=at) for event in events[first : first + 100]))
+    await eventually(lambda: len(seen.ids) == 300)
+    assert seen.ids == Counter(event.id for event in events)
+    assert {event.id: event for event in seen.events} == {
+        event.id: replace(event, time=at) for event in events
+    }
+
+
+@pytest.mark.parametrize("as_pack", [False, True])
 async def test_event_the_transport_always_refuses_is_set_aside_and_those_around_it_go_on(
-    lab: Lab, tenant_a: UUID
+    lab: Lab, tenant_a: UUID, as_pack: bool
 ) -> None:
     await lab.refuse_long_subjects()
     seen = Seen()
@@ -347,7 +362,8 @@ async def test_event_the_transport_always_refuses_is_set_aside_and_those_around_
     events = [started(tenant_a) for _ in range(12)]
     bad = [replace(events[at], subject="x" * 200_000) for at in (3, 4)]
     good = {event.id for event in events} - {event.id for event in bad}
-    await lab.publish(bus, *events[:3], *bad, *events[5:])
+    together = (*events[:3], *bad, *events[5:])
+    await (lab.publish_as_pack(*together) if as_pack else lab.publish(bus, *together))
     await eventually(lambda: good <= set(seen.ids))
     await eventually(lambda: outbox_is_empty(bus))
     letters = await bus.dead_letters.list(consumer="outbox")

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from shared.database import SimpleDatabase
+from shared.events import repository
 
 SERVICE_KEY = "a key that only the tests use and 32 long"
 
@@ -49,7 +50,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def told(db: SimpleDatabase) -> list[tuple[str, str]]:
-    """Type and code of the events, in order."""
+    """Type and code of the events that wait, in order; they wait no longer."""
     async with db.system_tx() as tx:
-        rows = await tx.fetch("SELECT type, data FROM outbox ORDER BY id")
-    return [(row["type"], row["data"]["code"]) for row in rows]
+        events = await repository.claim_outbox(tx, 100)
+    return [(event.type, event.data["code"]) for event in sorted(events, key=lambda event: event.id)]

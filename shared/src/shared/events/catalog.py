@@ -22,6 +22,15 @@ class TenantCreated(EventData):
     time_zone: str = "UTC"
 
 
+class TenantUpdated(EventData):
+    """What a tenant is called now, and where it is."""
+
+    tenant_id: UUID
+    name: str
+    slug: str
+    time_zone: str
+
+
 class UserRegistered(EventData):
     user_id: UUID
     email: str
@@ -260,6 +269,7 @@ WEBHOOK_SOURCES = ("mailwizz", "powermta", "twilio", "make", "fienta", "generic"
 
 CATALOG: dict[str, type[EventData]] = {
     "auth.tenant.created.v1": TenantCreated,
+    "auth.tenant.updated.v1": TenantUpdated,
     "auth.user.registered.v1": UserRegistered,
     "auth.password_reset.requested.v1": PasswordResetRequested,
     "auth.session.revoked.v1": SessionRevoked,

@@ -163,6 +163,26 @@ def from_row(row: Any) -> Event:
     )
 
 
+def from_outbox(row: Any) -> list[Event]:
+    """The events of an outbox row (`data` selected as text): one, or those of a pack in their order."""
+    if row["pack_size"] is None:
+        return [from_row(row)]
+    return [
+        Event(
+            id=UUID(one["id"]),
+            type=one["type"],
+            source=row["source"],
+            tenant_id=row["tenant_id"],
+            subject=one["subject"],
+            time=row["occurred_at"],
+            data=one["data"],
+            traceparent=row["traceparent"],
+            correlation_id=one["correlation_id"],
+        )
+        for one in orjson.loads(row["data"])
+    ]
+
+
 def to_document(event: Event) -> dict[str, Any]:
     """The CloudEvents JSON form, for people and HTTP answers."""
     attributes = {name.removeprefix("ce-"): value for name, value in to_headers(event).items()}

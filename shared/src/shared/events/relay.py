@@ -61,7 +61,7 @@ class Relay:
         self._wake.set()
 
     async def move_batch(self) -> int:
-        """Move up to one batch; how many events moved."""
+        """Move a batch, or what there is; how many events moved."""
         if self._singly:
             async with self._alone:
                 return await self._move_one()
@@ -79,13 +79,15 @@ class Relay:
                 if events:
                     await self._transport.send(events, tx)
         except EventNotTakenError as error:
-            if limit == 1:
+            if len(events) == limit == 1:
                 await self._refused(events[0], error)
             raise
         metrics.relayed.inc(len(events))
         return events
 
     async def _move_one(self) -> int:
+        async with self._db.system_tx() as tx:
+            await repository.unpack_oldest(tx)
         moved = await self._move(1)
         self._singly = max(0, self._singly - 1) if moved else 0
         if not self._singly:
@@ -120,7 +122,7 @@ class Relay:
             try:
                 moved = await self.move_batch()
                 failures = 0
-                wait = 0.0 if moved == self._batch or self._singly else self._poll
+                wait = 0.0 if moved >= self._batch or self._singly else self._poll
             except Exception as error:  # noqa: BLE001  # the relay must outlive every fault of broker and database
                 failures += 1
                 wait = back_off(failures)

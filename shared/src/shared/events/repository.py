@@ -9,7 +9,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from shared.database.tx import Tx
-from shared.events.envelope import Event, from_row
+from shared.events.envelope import Event, from_outbox
 
 _BACKLOG_CAP = 10_000
 
@@ -25,11 +25,29 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::time
 # An array, not `IN (SELECT …)`: as a join the inner query may run once a row, and each run takes other rows.
 _CLAIM = """
 DELETE FROM outbox
-WHERE id = ANY (ARRAY(SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED))
-RETURNING id, tenant_id, type, source, subject, occurred_at, data::text AS data, traceparent, correlation_id
+WHERE id = ANY (ARRAY(
+    SELECT id FROM (
+        SELECT id, coalesce(sum(coalesce(pack_size, 1)) OVER before, 0) AS events_before FROM (
+            SELECT id, pack_size FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) AS oldest
+        WINDOW before AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS counted
+    WHERE events_before < $1))
+RETURNING id, tenant_id, type, source, subject, occurred_at, data::text AS data, traceparent, correlation_id,
+          pack_size
 """
 
 _ENVELOPE = "id, tenant_id, type, source, subject, occurred_at, data, traceparent, correlation_id"
+
+_UNPACK = f"""
+WITH pack AS (
+    DELETE FROM outbox WHERE pack_size IS NOT NULL
+      AND id = ANY (ARRAY(SELECT id FROM outbox ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED))
+    RETURNING tenant_id, source, occurred_at, data, traceparent
+)
+INSERT INTO outbox ({_ENVELOPE})
+SELECT (e->>'id')::uuid, p.tenant_id, e->>'type', p.source, e->>'subject', p.occurred_at, e->'data',
+       p.traceparent, e->>'correlation_id'
+FROM pack p CROSS JOIN json_array_elements(p.data) AS e
+"""
 
 _SET_ASIDE = f"""
 WITH gone AS (DELETE FROM outbox WHERE id = $1 RETURNING {_ENVELOPE})
@@ -72,9 +90,17 @@ async def insert_outbox(tx: Tx, events: Sequence[Event]) -> None:
 
 
 async def claim_outbox(tx: Tx, limit: int) -> list[Event]:
-    """Take up to `limit` events out of the outbox; they come back if the transaction is rolled back."""
+    """Take `limit` events out of the outbox, or all; they come back if the transaction is rolled back.
+
+    There may be more: what was written as one row leaves together.
+    """
     await trust_indexes(tx)
-    return [from_row(row) for row in await tx.fetch(_CLAIM, limit)]
+    return [event for row in await tx.fetch(_CLAIM, limit) for event in from_outbox(row)]
+
+
+async def unpack_oldest(tx: Tx) -> None:
+    """Give each event of the outbox's oldest row a row of its own."""
+    await tx.execute(_UNPACK)
 
 
 async def set_aside(tx: Tx, event_id: UUID, tries: int, error: str) -> bool:
@@ -97,9 +123,10 @@ async def refused(tx: Tx, limit: int) -> list[Record]:
 
 
 async def outbox_backlog(tx: Tx) -> tuple[int, datetime | None]:
-    """Events waiting (counted up to 10,000) and the time of the oldest."""
+    """Events waiting (in up to 10,000 rows) and the time of the oldest."""
     row = await tx.fetchrow(
-        "SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT $1) AS sampled) AS waiting,"
+        "SELECT (SELECT coalesce(sum(coalesce(pack_size, 1)), 0)"
+        "        FROM (SELECT pack_size FROM outbox LIMIT $1) AS sampled) AS waiting,"
         " (SELECT occurred_at FROM outbox ORDER BY id LIMIT 1) AS oldest",
         _BACKLOG_CAP,
     )
