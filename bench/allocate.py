@@ -67,7 +67,7 @@ _WHOLE = f"""WITH changed AS ({_BY_TIME}), step (place, name) AS (VALUES (0, 'al
     SELECT $1, h.id, s.name, s.name, 'bench', now() FROM changed h CROSS JOIN step s),
   told AS (INSERT INTO outbox (id, tenant_id, source, data, pack_size)
     SELECT event_id(), $1, '/code-service', json_agg(json_build_object(
-             'id', event_id(s.place), 'type', 'code.code.' || s.name || '.v1', 'subject', h.id,
+             'type', 'code.code.' || s.name || '.v1', 'subject', h.id,
              'data', json_build_object('code_id', h.id, 'code', h.code, 'type', h.type))), count(*)
     FROM changed h CROSS JOIN step s HAVING count(*) > 0)
   SELECT id FROM changed"""

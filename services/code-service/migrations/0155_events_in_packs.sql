@@ -98,7 +98,7 @@ BEGIN
         INSERT INTO outbox (id, tenant_id, source, occurred_at, data, pack_size)
         SELECT event_id(), p_tenant, '/code-service', p_now,
                json_agg(json_build_object(
-                   'id', event_id(s.place), 'type', 'code.code.' || s.to_status || '.v1', 'subject', h.id,
+                   'type', 'code.code.' || s.to_status || '.v1', 'subject', h.id,
                    'correlation_id', p_request_id,
                    'data', json_build_object(
                        'code_id', h.id, 'code', h.code, 'type', h.type, 'occurred_at', p_now,
@@ -201,7 +201,7 @@ BEGIN
             INSERT INTO outbox (id, tenant_id, source, occurred_at, data, pack_size)
             SELECT event_id(), p_tenant, '/code-service', p_now,
                    json_agg(json_build_object(
-                       'id', event_id(s.number), 'type', 'code.code.' || s.to_status || '.v1', 'subject', h.id,
+                       'type', 'code.code.' || s.to_status || '.v1', 'subject', h.id,
                        'correlation_id', h.request_id,
                        'data', json_build_object(
                            'code_id', h.id, 'code', h.code, 'type', h.type, 'occurred_at', p_now,

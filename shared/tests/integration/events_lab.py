@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -155,9 +156,9 @@ class Lab:
         async with self.db.system_tx() as tx:
             await bus.publish_many(tx, events)
 
-    async def publish_as_pack(self, *events: Event) -> None:
+    async def publish_as_pack(self, *events: Event) -> list[Event]:
         async with self.db.system_tx() as tx:
-            await write_pack(tx, events)
+            return await write_pack(tx, events)
 
     async def cut_connections(self) -> None:
         if self.kind == "rabbitmq":
@@ -188,21 +189,23 @@ class Lab:
                 await channel.exchange_delete(name)
 
 
-async def write_pack(tx: Tx, events: Sequence[Event]) -> None:
-    """Events of one tenant and time in one row, as statements of a service may write them."""
-    pack = [
-        {"id": str(e.id), "type": e.type, "subject": e.subject, "correlation_id": None, "data": e.data}
-        for e in events
-    ]
+async def write_pack(tx: Tx, events: Sequence[Event]) -> list[Event]:
+    """Events of one tenant in one row, as statements of a service may write them; as they will travel."""
+    row_id, time = uuid7(), events[0].time
+    pack = [{"type": e.type, "subject": e.subject, "correlation_id": "c", "data": e.data} for e in events]
     await tx.execute(
         """INSERT INTO outbox (id, tenant_id, source, occurred_at, data, pack_size)
            VALUES ($1, $2, '/campaign-service', $3, $4, $5)""",
-        uuid7(),
+        row_id,
         events[0].tenant_id,
-        events[0].time,
+        time,
         pack,
         len(pack),
     )
+    return [
+        replace(event, id=UUID(f"{str(row_id)[:-4]}{n:04x}"), time=time, correlation_id="c")
+        for n, event in enumerate(events)
+    ]
 
 
 class Seen:

@@ -140,11 +140,10 @@ async def test_batch_is_no_larger_than_asked_when_statistics_say_the_outbox_is_e
 async def test_batch_ends_with_the_pack_that_fills_it(db: SimpleDatabase, tenant_a: UUID) -> None:
     packs = [[started(tenant_a) for _ in range(40)] for _ in range(4)]
     async with db.system_tx() as tx:
-        for events in packs:
-            await write_pack(tx, events)
+        sent = [await write_pack(tx, events) for events in packs]
         assert (await repository.outbox_backlog(tx))[0] == 160
         claimed = await repository.claim_outbox(tx, 100)
-    assert {event.id for event in claimed} == {event.id for events in packs[:3] for event in events}
+    assert {event.id for event in claimed} == {event.id for events in sent[:3] for event in events}
 
 
 async def test_old_inbox_rows_and_finished_events_are_removed(db: SimpleDatabase) -> None:

@@ -164,12 +164,15 @@ def from_row(row: Any) -> Event:
 
 
 def from_outbox(row: Any) -> list[Event]:
-    """The events of an outbox row (`data` selected as text): one, or those of a pack in their order."""
+    """The events of an outbox row (`data` selected as text): one, or those of a pack in their order.
+
+    The latter have their places in the pack as the last two bytes of their ids.
+    """
     if row["pack_size"] is None:
         return [from_row(row)]
     return [
         Event(
-            id=UUID(one["id"]),
+            id=UUID(int=row["id"].int & ~0xFFFF | place),
             type=one["type"],
             source=row["source"],
             tenant_id=row["tenant_id"],
@@ -179,7 +182,7 @@ def from_outbox(row: Any) -> list[Event]:
             traceparent=row["traceparent"],
             correlation_id=one["correlation_id"],
         )
-        for one in orjson.loads(row["data"])
+        for place, one in enumerate(orjson.loads(row["data"]))
     ]
 
 

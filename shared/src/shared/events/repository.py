@@ -41,12 +41,12 @@ _UNPACK = f"""
 WITH pack AS (
     DELETE FROM outbox WHERE pack_size IS NOT NULL
       AND id = ANY (ARRAY(SELECT id FROM outbox ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED))
-    RETURNING tenant_id, source, occurred_at, data, traceparent
+    RETURNING id, tenant_id, source, occurred_at, data, traceparent
 )
 INSERT INTO outbox ({_ENVELOPE})
-SELECT (e->>'id')::uuid, p.tenant_id, e->>'type', p.source, e->>'subject', p.occurred_at, e->'data',
-       p.traceparent, e->>'correlation_id'
-FROM pack p CROSS JOIN json_array_elements(p.data) AS e
+SELECT overlay(p.id::text PLACING lpad(to_hex(place - 1), 4, '0') FROM 33)::uuid, p.tenant_id, e->>'type',
+       p.source, e->>'subject', p.occurred_at, e->'data', p.traceparent, e->>'correlation_id'
+FROM pack p CROSS JOIN json_array_elements(p.data) WITH ORDINALITY AS packed (e, place)
 """
 
 _SET_ASIDE = f"""
