@@ -16,6 +16,7 @@ import httpx
 
 T = TypeVar("T")
 _TIMEOUT = httpx.Timeout(60, connect=5)
+_SELDOM_SECONDS = 2.0
 
 
 class ApiError(Exception):
@@ -202,7 +203,10 @@ class MailCatcher:
 def wait_for(
     look: Callable[[], T], done: Callable[[T], bool], *, what: str, seconds: float, every: float = 0.5
 ) -> T:
-    """Look until `done`. Raises `TooLateError` when nothing has changed for so many seconds."""
+    """Look until `done`, less often the longer it takes: the gateway counts requests.
+
+    Raises `TooLateError` when nothing has changed for so many seconds.
+    """
     last: T | None = None
     deadline = 0.0
     while True:
@@ -215,3 +219,4 @@ def wait_for(
         if now > deadline:
             raise TooLateError(f"{what}: nothing has changed for {seconds:.0f} s; last seen: {seen}")
         time.sleep(every)
+        every = min(every * 1.3, _SELDOM_SECONDS)

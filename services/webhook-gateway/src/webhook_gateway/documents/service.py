@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,13 @@ from webhook_gateway.routing.table import GATEWAY, RoutingTable, is_public
 _FRESH_SECONDS = 60.0
 _RETRY_SECONDS = 5.0
 _MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
-_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_PARAMETER = re.compile(r"\{[^}]*\}")
+_UPSTREAM_ANSWERS = {
+    "502": "The service behind broke off its answer; its name is in the details",
+    "503": "The service behind cannot be reached; its name is in the details",
+    "504": "The service behind did not answer in time; its name is in the details",
+}
+_TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
 class ApiDocument:
@@ -72,6 +79,7 @@ class ApiDocument:
             parts,
             is_reachable=self._table.serves,
             is_public=self._is_public,
+            door_answers=self._door_answers,
             public_url=self._public_url,
             extra_paths=webhook_paths(),
             extra_schemes=WEBHOOK_SECURITY_SCHEMES,
@@ -80,7 +88,18 @@ class ApiDocument:
 
     def _is_public(self, method: str, path: str) -> bool:
         route = self._table.match(path)
-        return route is not None and is_public(route, method, path)
+        return route is not None and is_public(route, method, _PARAMETER.sub("sample", path))
+
+    def _door_answers(self, method: str, path: str) -> dict[str, str]:
+        route = self._table.match(path)
+        if route is None or route.kind not in ("upstream", "own"):
+            return {}
+        answers = {} if self._is_public(method, path) else {"401": "Who are you?"}
+        if route.is_counted:
+            answers["429"] = "Too many requests; Retry-After tells when to come again"
+        if route.kind == "upstream":
+            answers |= _UPSTREAM_ANSWERS
+        return answers
 
     async def _fetch(self, service: str) -> Document | None:
         url = f"{self._urls[service]}/openapi.json"
