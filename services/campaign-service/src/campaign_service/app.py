@@ -20,6 +20,7 @@ from campaign_service.contacts.duplicates import job as duplicates_job
 from campaign_service.contacts.duplicates import routes as duplicates
 from campaign_service.contacts.operations import job as operations_job
 from campaign_service.contacts.operations import routes as operations
+from campaign_service.contacts.privacy import job as privacy_job
 from campaign_service.contacts.privacy import routes as privacy
 from campaign_service.conversations import routes as conversations
 from campaign_service.dkim import routes as sending_domains
@@ -107,6 +108,7 @@ _JOBS = [
     *validation_job.JOBS,
     *duplicates_job.JOBS,
     *operations_job.JOBS,
+    *privacy_job.JOBS,
     *netlife_job.JOBS,
     *source_job.JOBS,
     *periods.JOBS,

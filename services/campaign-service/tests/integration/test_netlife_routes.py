@@ -237,6 +237,14 @@ async def test_what_was_collected_becomes_contacts_with_tags_and_consent(
         assert custom["sms_marketing_timestamp"] == row["sms_marketing_timestamp"]
         assert contact["tags"] == sorted(["fall-2026", "buyer" if row["buyer"] == "Yes" else "non-buyer"])
     assert any(contact["phone"].startswith("+1") for contact in contacts.values() if contact["phone"])
+    somebody = next(iter(contacts.values()))["id"]
+    await portals.client.post(f"/api/v2/contacts/{tenant_a}/{somebody}/erase", headers=portals.headers)
+    while True:
+        csv = await portals.request("GET", f"/{found['id']}/contacts.csv")
+        if csv.status_code == 404:
+            break
+        await asyncio.sleep(0.02)
+    assert "erased" in csv.json()["error"]["message"]
 
 
 async def _imported(portals: Portals, tenant: UUID, import_id: str) -> dict[str, Any]:

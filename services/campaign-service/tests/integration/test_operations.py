@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from campaign_service.contacts.operations import job as operations
+from campaign_service.contacts.operations.file import ExportFile
+from campaign_service.settings import Settings
 from shared.database import SimpleDatabase
 
 from .contacts_kit import Contacts
@@ -203,3 +206,53 @@ async def test_a_filter_that_leaves_nobody_out_deletes_nobody(
     body = {"action": "delete", "filter": nothing, "dry_run": True}
     answer = await contacts.post("/operations", body)
     assert answer.status_code == 422, answer.text
+
+
+async def gone(contacts: Contacts, person: str) -> dict[str, Any]:
+    """What the job behind an erasure did."""
+    await contacts.call("POST", f"/{person}/erase")
+    answer = await contacts.client.get(
+        f"/api/v2/jobs/{contacts.tenant}", params={"type": "contacts.erasure"}, headers=contacts.headers
+    )
+    return await contacts.result(answer.json()["data"][0]["id"])
+
+
+async def test_files_do_not_keep_who_was_forgotten(contacts: Contacts, settings: Settings) -> None:
+    ann, *_ = await people(contacts)
+    export = await done(contacts, action="export", filter={})
+    path = f"/operations/{export['id']}"
+    assert (await gone(contacts, ann))["files_withdrawn"] == 1
+    assert list(settings.data_dir.glob("exports/*/*")) == []
+    found = await contacts.call("GET", path)
+    assert (found["has_file"], found["done"]) == (False, 5)
+    assert found["file_withdrawn_at"] is not None
+    answer = await contacts.client.get(f"{contacts.base}{path}/export.csv", headers=contacts.headers)
+    assert answer.status_code == 404
+    assert "erased" in answer.json()["error"]["message"]
+
+
+@pytest.mark.usefixtures("small_batches")
+async def test_an_export_under_way_begins_again_without_who_was_forgotten(
+    contacts: Contacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(ExportFile):
+        async def add(self, people: Sequence[dict[str, Any]]) -> None:
+            await super().add(people)
+            written.set()
+            await go_on.wait()
+
+    monkeypatch.setattr(operations, "ExportFile", Slow)
+    ann, *_ = await people(contacts)
+    exporting = asyncio.create_task(done(contacts, action="export", filter={}))
+    await written.wait()
+    await gone(contacts, ann)
+    go_on.set()
+    export = await exporting
+    assert export["done"] == 4
+    answer = await contacts.client.get(
+        f"{contacts.base}/operations/{export['id']}/export.csv", headers=contacts.headers
+    )
+    rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert [row["email"].partition("@")[0] for row in rows] == [*NAMES[1:]]

@@ -18,6 +18,7 @@ from campaign_service.campaigns.holds import service as holds
 from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from campaign_service.campaigns.states import Action, CampaignStateError, Status, next_status
+from campaign_service.contacts.privacy import repository as privacy
 from campaign_service.mailwizz.carrying import repository as mailwizz_campaigns
 from campaign_service.mailwizz.carrying import starting as mailwizz
 from campaign_service.sms import campaigns as sms
@@ -178,6 +179,7 @@ async def start(tx: Tx, runtime: Runtime, tenant_id: UUID, campaign_id: UUID, no
     )
     if queued == 0:
         raise EmptyAudienceError("Nobody would get this mail", details={"suppressed": skipped})
+    await privacy.forget_recipients(tx, tenant_id, campaign_id)
     await repository.add_links(tx, tenant_id, campaign_id, links)
     if skipped:
         await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
@@ -205,6 +207,7 @@ async def _start_texting(
     version, queued, skipped = await sms.start(tx, runtime, campaign, selection, now, places, split)
     if queued == 0:
         raise EmptyAudienceError("Nobody would get this text", details={"suppressed": skipped})
+    await privacy.forget_recipients(tx, tenant_id, campaign_id)
     if skipped:
         await repository.count_skipped(tx, tenant_id, campaign_id, skipped, now)
     zones = sorted(set(places.zones))

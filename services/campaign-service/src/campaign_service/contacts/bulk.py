@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from campaign_service.contacts import repository, service
 from campaign_service.contacts.definitions import service as definitions
+from campaign_service.contacts.privacy import repository as privacy
 from campaign_service.contacts.schemas import BulkIn, BulkOut, BulkResult, ContactIn, ContactUpdate
 from campaign_service.contacts.types import EmailAddress
 from campaign_service.tags import repository as tags
@@ -77,6 +78,7 @@ async def _create(tx: Tx, tenant_id: UUID, body: BulkIn, actor: UUID | None) -> 
             )
     good = [(index, item) for index, item in good if index in rows]
     first = {service.key_of(row): index for index, row in reversed(rows.items())}
+    await privacy.hold(tx, tenant_id)
     made = await repository.insert_many(tx, tenant_id, [rows[index] for index in first.values()])
     _, there = await repository.existing(tx, tenant_id, [], list(first))
     wanted: dict[tuple[str, ...], list[UUID]] = {}

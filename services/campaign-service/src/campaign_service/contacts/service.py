@@ -69,9 +69,9 @@ def _number(phone: str, country: str | None) -> dict[str, str]:
 async def create(tx: Tx, tenant_id: UUID, body: ContactIn, actor: UUID | None = None) -> dict[str, Any]:
     """Raises ContactExistsError. A suppressed address gets the status of its suppression."""
     row = new_row(body, await definitions.of_tenant(tx, tenant_id))
+    await privacy.hold(tx, tenant_id)
     if not await repository.insert_many(tx, tenant_id, [row]):
-        if await privacy.is_erased(tx, tenant_id, key_of(row)):
-            raise ContactErasedError("This person asked to be forgotten", field="email")
+        await _refuse_erased(tx, tenant_id, key_of(row))
         if body.email is None:
             raise ContactExistsError.of(
                 await repository.id_of_phone(tx, tenant_id, row["phone_e164"]), "phone"
@@ -81,6 +81,11 @@ async def create(tx: Tx, tenant_id: UUID, body: ContactIn, actor: UUID | None = 
         await tags.replace(tx, tenant_id, row["id"], body.tags)
     await note_consents(tx, tenant_id, {row["id"]: row["custom_fields"]}, actor)
     return await get(tx, tenant_id, row["id"])
+
+
+async def _refuse_erased(tx: Tx, tenant_id: UUID, key: str, field: str = "email") -> None:
+    if await privacy.is_erased(tx, tenant_id, key):
+        raise ContactErasedError("This person asked to be forgotten", field=field)
 
 
 async def note_consents(
@@ -106,6 +111,8 @@ async def update(
         raise NotFoundError(NOT_FOUND)
     changes = body.changes()
     if "email" in changes:
+        await privacy.hold(tx, tenant_id)
+        await _refuse_erased(tx, tenant_id, changes["email"])
         other = await repository.id_of_email(tx, tenant_id, changes["email"])
         if other not in (None, contact_id):
             raise ContactExistsError.of(other)
@@ -132,6 +139,8 @@ async def _changed_phone(
     if (changes.get("email") or contact["email"]) is not None:
         return {}
     read = _number(changes["phone"] or "", changes.get("country", contact["country"]))
+    await privacy.hold(tx, tenant_id)
+    await _refuse_erased(tx, tenant_id, read["phone_e164"], "phone")
     other = await repository.id_of_phone(tx, tenant_id, read["phone_e164"])
     if other not in (None, contact_id):
         raise ContactExistsError.of(other, "phone")

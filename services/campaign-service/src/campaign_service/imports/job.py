@@ -15,7 +15,7 @@ from uuid import UUID
 from campaign_service.contacts.definitions import service as definitions
 from campaign_service.contacts.service import TEXTS
 from campaign_service.imports import repository
-from campaign_service.imports.merging import Plan, claimed, merge
+from campaign_service.imports.merging import Plan, claimed, forget_erased, merge
 from campaign_service.imports.process import Chunk, read_file
 from campaign_service.imports.reader import UnreadableFileError
 from campaign_service.imports.service import JOB_TYPE
@@ -130,6 +130,9 @@ class _Import:
             )
         if self.counts["created"] >= _MANY_ROWS:
             await repository.refresh_statistics(self._tx)
+        gone = await forget_erased(self._tx, self._id)
+        self.counts["created"] -= gone
+        self.counts["unchanged"] += gone
         await repository.complete(self._tx, self._tx.tenant, self._id, self.counts)
         await self._publish()
         return self.counts

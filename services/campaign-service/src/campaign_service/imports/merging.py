@@ -9,6 +9,7 @@ from uuid import UUID
 from campaign_service.contacts.consents import repository as consents
 from campaign_service.contacts.consents.schemas import ConsentClaim
 from campaign_service.contacts.definitions.service import CustomFields
+from campaign_service.contacts.privacy import repository as privacy
 from campaign_service.imports import repository
 from campaign_service.imports.staging import repository as staging
 from shared.database import Tx
@@ -55,6 +56,18 @@ async def merge(tx: Tx, plan: Plan, *, says_texts: bool) -> tuple[repository.Mer
     if says_texts:
         await consents.note_staged_texts(tx, tx.tenant, plan.origin, plan.actor)
     return merged, refused
+
+
+async def forget_erased(tx: Tx, import_id: UUID) -> int:
+    """What an import does last: take out again who was erased while it ran; how many new contacts they were.
+
+    From here to the end of the transaction nobody is barred, so that an erasure that comes now finds what
+    this import brought.
+    """
+    await privacy.hold(tx, tx.tenant)
+    if not await privacy.was_barred_lately(tx, tx.tenant):
+        return 0
+    return await staging.forget_barred(tx, tx.tenant, import_id)
 
 
 def claimed(kept: dict[str, Any] | None) -> dict[str, Any] | None:

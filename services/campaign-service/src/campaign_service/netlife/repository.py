@@ -11,7 +11,8 @@ from shared.database import Tx
 
 _PORTAL = "portal, access_key_path, created_at, updated_at"
 _COLLECTION = """c.id, c.portal, c.options, c.contacts, c.skipped, c.statistics, c.failures, c.import_id,
-    c.campaign_id, c.created_at, c.finished_at, coalesce(j.progress, '{}') AS progress, j.error,
+    c.campaign_id, c.created_at, c.finished_at, c.file_withdrawn_at,
+    coalesce(j.progress, '{}') AS progress, j.error,
     CASE WHEN c.finished_at IS NOT NULL THEN 'completed' WHEN j.status = 'failed_permanent' THEN 'failed'
          ELSE coalesce(j.status, 'failed') END AS status"""
 _FOUND = ("contacts", "skipped", "statistics", "failures", "import_id", "campaign_id")
@@ -147,6 +148,16 @@ async def part(tx: Tx, tenant_id: UUID, collection_id: UUID, number: int) -> byt
         number,
     )
     return content
+
+
+async def withdraw_files(tx: Tx, tenant_id: UUID) -> int:
+    """Take the CSV of every collection of the tenant away; of how many."""
+    return await tx.affected(
+        """WITH gone AS (DELETE FROM netlife_collection_part WHERE tenant_id = $1 RETURNING collection_id)
+           UPDATE netlife_collection SET file_withdrawn_at = now()
+           WHERE tenant_id = $1 AND id IN (SELECT collection_id FROM gone)""",
+        tenant_id,
+    )
 
 
 async def delete_before(tx: Tx, moment: datetime) -> int:

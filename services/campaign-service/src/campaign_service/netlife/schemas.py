@@ -132,6 +132,7 @@ class CollectionOut(BaseModel):
     """`contacts` are rows of the CSV: a subject has one an activity. `skipped` counts subjects by reason.
 
     `failures` names, with hashed ids, what could not be read. `progress` counts the portal's jobs.
+    `file_withdrawn_at`: when the CSV was removed because a contact was erased who may be in it.
     """
 
     id: UUID
@@ -148,3 +149,4 @@ class CollectionOut(BaseModel):
     error: str | None
     created_at: datetime
     finished_at: datetime | None
+    file_withdrawn_at: datetime | None

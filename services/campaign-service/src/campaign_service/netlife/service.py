@@ -129,6 +129,8 @@ async def require_csv(tx: Tx, collection_id: UUID) -> None:
     if found["finished_at"] is None:
         status = found["status"]
         raise CollectionNotReadyError(f"The collection is {status}", details={"status": status})
+    if found["file_withdrawn_at"] is not None:
+        raise NotFoundError("The file was removed because a contact was erased; collect again")
 
 
 def csv_parts(text: str) -> Iterator[bytes]:

@@ -7,13 +7,14 @@ one goes on with the first page that is not stored.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 from uuid import UUID
 
 from campaign_service.contacts.definitions import service as definitions
 from campaign_service.contacts.service import TEXTS
 from campaign_service.imports import repository as imports
-from campaign_service.imports.merging import Plan, merge
+from campaign_service.imports.merging import Plan, forget_erased, merge
 from campaign_service.settings import settings_of
 from campaign_service.sources import repository, service
 from campaign_service.sources.client import Patience, SourceClient
@@ -158,7 +159,8 @@ class _Sync:
                 raise PermanentError(f"a page of the source names more than {_MAX_TAGS} tags")
             await tags.ensure(tx, tx.tenant, sorted(named))
             await imports.tag_staged_by_row(tx, tx.tenant)
-        return merged, refused
+        gone = await forget_erased(tx, self._id)
+        return dataclasses.replace(merged, created=merged.created - gone), refused
 
     async def _finish(self, tx: Tx, counts: dict[str, int]) -> None:
         if counts["created"] >= _MANY_ROWS:

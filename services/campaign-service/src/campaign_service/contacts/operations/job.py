@@ -36,18 +36,25 @@ async def operate(ctx: JobContext) -> dict[str, Any]:
     return await _Operation(ctx, plan).run()
 
 
+class _FileWithdrawnError(Exception):
+    """The file that is being written was taken away: somebody who may be in it was erased."""
+
+
 class _Operation:
     def __init__(self, ctx: JobContext, plan: dict[str, Any]) -> None:
         self._ctx = ctx
-        self._plan = plan
-        self._cursor: UUID | None = plan["cursor"]
-        self._counts = Counter(done=plan["done"], changed=plan["changed"])
+        self._begin(plan)
         self._file: ExportFile | None = None
         self._validation: Validation | None = None
 
+    def _begin(self, plan: dict[str, Any]) -> None:
+        self._plan = plan
+        self._cursor: UUID | None = plan["cursor"]
+        self._counts = Counter(done=plan["done"], changed=plan["changed"])
+
     async def run(self) -> dict[str, Any]:
         await self._prepare()
-        while await self._step():
+        while await self._step_or_again():
             await self._ctx.progress(
                 self._counts["done"], self._plan["total"], changed=self._counts["changed"]
             )
@@ -59,9 +66,19 @@ class _Operation:
             self._validation = Validation(self._ctx, ValidateIn(), self._plan["created_at"])
         if self._plan["action"] == "export":
             async with self._ctx.tx() as tx:
+                plan = await repository.get(tx, tx.tenant, self._plan["id"], lock=True)
+                assert plan is not None, "operations are never deleted"
+                self._begin(plan)
                 folder = settings_of(self._ctx.runtime).data_dir / "exports" / str(tx.tenant)
-                self._file = await ExportFile.open(folder, self._plan, self._ctx.attempt)
-                await repository.start_file(tx, tx.tenant, self._plan["id"], *self._file.state)
+                self._file = await ExportFile.open(folder, plan, self._ctx.attempt)
+                await repository.start_file(tx, tx.tenant, plan["id"], *self._file.state)
+
+    async def _step_or_again(self) -> bool:
+        try:
+            return await self._step()
+        except _FileWithdrawnError:
+            await self._prepare()
+            return True
 
     async def _step(self) -> bool:
         """One batch; False when nobody is left."""
@@ -86,7 +103,8 @@ class _Operation:
 
     async def _advance(self, tx: Tx, ids: Sequence[UUID], changed: int) -> None:
         file = self._file.state if self._file else None
-        await repository.advance(tx, tx.tenant, self._plan["id"], ids[-1], len(ids), changed, file)
+        if not await repository.advance(tx, tx.tenant, self._plan["id"], ids[-1], len(ids), changed, file):
+            raise _FileWithdrawnError
         self._cursor = ids[-1]
         self._counts.update(done=len(ids), changed=changed)
 
@@ -105,7 +123,11 @@ class _Operation:
                 return len(await contacts.delete_many(tx, tx.tenant, ids))
             case _:
                 assert self._file is not None
-                await self._file.add(await contacts.get_many(tx, tx.tenant, ids))
+                people = await contacts.get_many(tx, tx.tenant, ids)
+                try:
+                    await self._file.add(people)
+                except FileNotFoundError as error:
+                    raise _FileWithdrawnError from error
                 return 0
 
 

@@ -55,13 +55,13 @@ async def insert(tx: Tx, tenant_id: UUID, values: dict[str, Any]) -> None:
     )
 
 
-async def get(tx: Tx, tenant_id: UUID, operation_id: UUID) -> dict[str, Any] | None:
+async def get(tx: Tx, tenant_id: UUID, operation_id: UUID, *, lock: bool = False) -> dict[str, Any] | None:
     """With the status and error of its job, as long as there is one."""
     row = await tx.fetchrow(
-        """SELECT o.*, o.path IS NOT NULL AS has_file, coalesce(j.status, 'completed') AS status, j.error,
+        f"""SELECT o.*, o.path IS NOT NULL AS has_file, coalesce(j.status, 'completed') AS status, j.error,
                   j.finished_at
            FROM contact_operation o LEFT JOIN job j ON j.tenant_id = o.tenant_id AND j.id = o.job_id
-           WHERE o.tenant_id = $1 AND o.id = $2""",
+           WHERE o.tenant_id = $1 AND o.id = $2 {"FOR UPDATE OF o" if lock else ""}""",
         tenant_id,
         operation_id,
     )
@@ -76,25 +76,32 @@ async def advance(
     done: int,
     changed: int,
     file: tuple[str, int] | None,
-) -> None:
-    """Note what was done in this transaction; `file` is an export's path and how much of it counts."""
+) -> bool:
+    """Note what was done in this transaction; `file` is an export's path and how much of it counts.
+
+    False, and nothing is noted, when the file was withdrawn.
+    """
     path, size = file or (None, 0)
-    await tx.execute(
-        """UPDATE contact_operation SET cursor = $3, done = done + $4, changed = changed + $5, path = $6,
-               size = $7 WHERE tenant_id = $1 AND id = $2""",
-        tenant_id,
-        operation_id,
-        cursor,
-        done,
-        changed,
-        path,
-        size,
+    return bool(
+        await tx.affected(
+            """UPDATE contact_operation SET cursor = $3, done = done + $4, changed = changed + $5, size = $7
+               WHERE tenant_id = $1 AND id = $2 AND path IS NOT DISTINCT FROM $6""",
+            tenant_id,
+            operation_id,
+            cursor,
+            done,
+            changed,
+            path,
+            size,
+        )
     )
 
 
 async def start_file(tx: Tx, tenant_id: UUID, operation_id: UUID, path: str, size: int) -> None:
     await tx.execute(
-        "UPDATE contact_operation SET path = $3, size = $4 WHERE tenant_id = $1 AND id = $2",
+        """UPDATE contact_operation SET path = $3, size = $4, file_withdrawn_at = NULL,
+               done = CASE WHEN cursor IS NULL THEN 0 ELSE done END
+           WHERE tenant_id = $1 AND id = $2""",
         tenant_id,
         operation_id,
         path,
@@ -110,6 +117,19 @@ async def forget_files(tx: Tx, before: datetime) -> list[str]:
            UPDATE contact_operation o SET path = NULL FROM old
            WHERE o.tenant_id = old.tenant_id AND o.id = old.id RETURNING old.path""",
         before,
+    )
+    return [row["path"] for row in rows]
+
+
+async def withdraw_files(tx: Tx, tenant_id: UUID) -> list[str]:
+    """Take every file of the tenant away; their paths. An export that is under way begins again."""
+    rows = await tx.fetch(
+        """WITH made AS (SELECT id, path FROM contact_operation
+                         WHERE tenant_id = $1 AND path IS NOT NULL FOR UPDATE)
+           UPDATE contact_operation o
+           SET path = NULL, size = 0, cursor = NULL, file_withdrawn_at = now()
+           FROM made WHERE o.tenant_id = $1 AND o.id = made.id RETURNING made.path""",
+        tenant_id,
     )
     return [row["path"] for row in rows]
 

@@ -39,8 +39,10 @@ async def get_operation(tenant_id: TenantPath, operation_id: UUID, tx: ReadTx) -
     responses={200: {"content": {"text/csv": {}}}, **error_responses(401, 404, 422)},
 )
 async def operation_export(tenant_id: TenantPath, operation_id: UUID, tx: ReadTx) -> FileResponse:
-    """The file of an export that has ended, for a week."""
+    """The file of an export that has ended, for a week, or until a contact is erased who may be in it."""
     found = await service.get(tx, tenant_id, operation_id)
+    if found["file_withdrawn_at"] is not None:
+        raise NotFoundError("The file was removed because a contact was erased; export again")
     if found["path"] is None or found["status"] != "completed":
         raise NotFoundError("There is no file of this operation")
     return FileResponse(found["path"], media_type="text/csv; charset=utf-8", filename="contacts.csv")

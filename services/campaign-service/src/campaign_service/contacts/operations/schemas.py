@@ -71,7 +71,10 @@ class OperationAccepted(BaseModel):
 
 
 class OperationOut(BaseModel):
-    """How far it is: `done` of `total`, of which `changed` were not as wanted before."""
+    """How far it is: `done` of `total`, of which `changed` were not as wanted before.
+
+    `file_withdrawn_at`: when an export's file was removed because a contact was erased who may be in it.
+    """
 
     id: UUID
     job_id: UUID
@@ -82,6 +85,7 @@ class OperationOut(BaseModel):
     done: int
     changed: int
     has_file: bool
+    file_withdrawn_at: datetime | None
     error: str | None
     created_at: datetime
     finished_at: datetime | None

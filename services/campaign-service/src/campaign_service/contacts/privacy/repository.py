@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from shared.database import Tx
 
+#: How long an erasure waits for a contact. An import may hold it for minutes.
+PATIENCE = "5s"
 # What is kept about a person, and which rows are theirs: by contact id ($2), addresses ($3) or numbers ($4).
 _BY_ID = "contact_id = ANY($2::uuid[])"
 _DIGESTS = "ARRAY(SELECT erasure_digest($1, a) FROM unnest($3::text[] || $4::text[]) AS a)"
@@ -46,16 +48,30 @@ _HIDDEN = "ARRAY['dedupe_key', 'digest', 'lease_token', 'lease_until', 'tenant_i
 class Person:
     """All ids, lower-cased addresses and numbers that one person has had with a tenant."""
 
-    def __init__(self, ids: Sequence[UUID], addresses: Sequence[str], phones: Sequence[str]) -> None:
-        self.ids = list(ids)
-        self.addresses = list(addresses)
-        self.phones = list(phones)
+    def __init__(self, ids: Iterable[UUID], addresses: Iterable[str], phones: Iterable[str]) -> None:
+        self.ids = list(dict.fromkeys(ids))
+        self.addresses = list(dict.fromkeys(addresses))
+        self.phones = list(dict.fromkeys(phones))
+
+    def __or__(self, other: Person | None) -> Person:
+        """What either says of the same person."""
+        if other is None:
+            return self
+        return Person(self.ids + other.ids, self.addresses + other.addresses, self.phones + other.phones)
 
 
-async def find(tx: Tx, tenant_id: UUID, contact_id: UUID) -> Person | None:
-    """The person behind a contact, held until the transaction ends, with the contacts merged into it."""
+async def find(tx: Tx, tenant_id: UUID, contact_id: UUID, *, lock: bool = False) -> Person | None:
+    """The person behind a contact, with the contacts merged into it and those of the same address.
+
+    With `lock` the contacts stay as they are until the transaction ends; the database's error when somebody
+    else holds one for longer than `PATIENCE`.
+    """
+    held = ""
+    if lock:
+        await tx.execute("SELECT set_config('lock_timeout', $1, true)", PATIENCE)
+        held = "FOR UPDATE"
     row = await tx.fetchrow(
-        """SELECT email_lower, phone_e164 FROM contact WHERE tenant_id = $1 AND id = $2 FOR UPDATE""",
+        f"SELECT email_lower, phone_e164 FROM contact WHERE tenant_id = $1 AND id = $2 {held}",
         tenant_id,
         contact_id,
     )
@@ -67,11 +83,20 @@ async def find(tx: Tx, tenant_id: UUID, contact_id: UUID) -> Person | None:
         contact_id,
     )
     addresses = [row["email_lower"], *(other["email_lower"] for other in merged)]
-    return Person(
+    known = Person(
         [contact_id, *(other["contact_id"] for other in merged)],
         [address for address in addresses if address],
         [row["phone_e164"]] if row["phone_e164"] else [],
     )
+    others = await tx.fetch(
+        f"""SELECT id FROM contact
+            WHERE tenant_id = $1 AND (email_lower = ANY($2::text[])
+                                      OR (email IS NULL AND phone_e164 = ANY($3::text[]))) {held}""",
+        tenant_id,
+        known.addresses,
+        known.phones,
+    )
+    return known | Person([other["id"] for other in others], [], [])
 
 
 async def everything(tx: Tx, tenant_id: UUID, person: Person) -> dict[str, list[dict[str, Any]]]:
@@ -97,18 +122,22 @@ async def everything(tx: Tx, tenant_id: UUID, person: Person) -> dict[str, list[
     return found | {"tags": [{"slug": row["slug"]} for row in tags]}
 
 
+#: Digests of who was barred since a transaction began. An hour more is for a `bar` that was waiting then, and
+#: for an erasure that has barred its person and not yet taken them out.
+LATELY = """SELECT digest FROM erased_address
+    WHERE tenant_id = $1 AND erased_at > now() - interval '1 hour'"""
+
+
 # Raw lines are searched: better one too many goes than one stays.
 _NAMED = "EXISTS (SELECT 1 FROM unnest($3::text[]) AS a WHERE strpos(lower(raw), a) > 0)"
+_EMPTY_RECIPIENT = """UPDATE campaign_recipient SET contact_id = gen_random_uuid(), last_detail = NULL,
+    phone = NULL, email = 'erased@erased.invalid',
+    state = CASE WHEN state IN ('queued', 'leased', 'failed_retry') THEN 'cancelled' ELSE state END"""
 # Rows that figures rest on stay, without the person; the others go. The order matters: a recipient is still
 # found by its id when its events are emptied.
 _ERASE = (
-    """INSERT INTO erased_address (tenant_id, digest)
-       SELECT $1, erasure_digest($1, a) FROM unnest($3::text[] || $4::text[]) AS a ON CONFLICT DO NOTHING""",
     f"UPDATE message_event SET detail = '{{}}', contact_id = NULL WHERE tenant_id = $1 AND {_BY_ID}",
-    f"""UPDATE campaign_recipient SET contact_id = gen_random_uuid(), last_detail = NULL, phone = NULL,
-            email = 'erased@erased.invalid',
-            state = CASE WHEN state IN ('queued', 'leased', 'failed_retry') THEN 'cancelled' ELSE state END
-        WHERE tenant_id = $1 AND {_BY_ID}""",
+    f"{_EMPTY_RECIPIENT} WHERE tenant_id = $1 AND {_BY_ID}",
     f"""UPDATE mailwizz_subscriber SET leave = 'delete', left_at = NULL
         WHERE tenant_id = $1 AND {_BY_ID}""",
     f"""DELETE FROM attachment WHERE tenant_id = $1 AND NOT is_listed AND id IN (
@@ -149,6 +178,49 @@ async def erase(tx: Tx, tenant_id: UUID, person: Person) -> None:
             person.ids,
             person.addresses,
             person.phones,
+        )
+
+
+async def hold(tx: Tx, tenant_id: UUID) -> None:
+    """Let nobody of the tenant be barred before this transaction ends.
+
+    Whoever brings contacts in asks for it: a transaction that brings one in is then over when its person is
+    barred, so that the erasure finds the contact, or begins after that and is refused.
+    """
+    sql = "SELECT pg_advisory_xact_lock_shared(hashtextextended('erasure ' || $1, 0))"
+    await tx.execute(sql, str(tenant_id))
+
+
+async def bar(tx: Tx, tenant_id: UUID, person: Person) -> None:
+    """Refuse the person's addresses and numbers from now on, once all that `hold` has ended.
+
+    For a short transaction of its own, which waits for nothing else: thus nobody waits for each other.
+    """
+    sql = "SELECT pg_advisory_xact_lock(hashtextextended('erasure ' || $1, 0))"
+    await tx.execute(sql, str(tenant_id))
+    await tx.execute(
+        """INSERT INTO erased_address (tenant_id, digest, erased_at)
+           SELECT $1, erasure_digest($1, a), clock_timestamp() FROM unnest($2::text[]) AS a
+           ON CONFLICT (tenant_id, digest) DO UPDATE SET erased_at = excluded.erased_at""",
+        tenant_id,
+        person.addresses + person.phones,
+    )
+
+
+async def was_barred_lately(tx: Tx, tenant_id: UUID) -> bool:
+    return bool(await tx.fetchval(f"SELECT EXISTS ({LATELY})", tenant_id))
+
+
+async def forget_recipients(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> None:
+    """Take those out of a campaign's new audience who were barred while it was written down."""
+    await hold(tx, tenant_id)
+    if await was_barred_lately(tx, tenant_id):
+        await tx.execute(
+            f"""{_EMPTY_RECIPIENT} WHERE tenant_id = $1 AND campaign_id = $2
+                AND (erasure_digest($1, email) = ANY(ARRAY({LATELY}))
+                     OR erasure_digest($1, phone) = ANY(ARRAY({LATELY})))""",
+            tenant_id,
+            campaign_id,
         )
 
 

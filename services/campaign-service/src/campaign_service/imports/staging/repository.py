@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from campaign_service.contacts.privacy.repository import LATELY
 from shared.database import Tx
 
 
@@ -47,3 +48,46 @@ async def fill(tx: Tx, tenant_id: UUID, defaults: Mapping[str, Any]) -> None:
         dict(defaults),
         list(defaults),
     )
+
+
+# What the import has said of addresses and numbers. A rejected line may have its own anywhere.
+_SAID = """SELECT email_lower AS word FROM import_seen
+    UNION SELECT lower(word) FROM contact_import_rejection r,
+                 regexp_split_to_table(r.raw, '[\\s,;:"''<>()|]+') AS word
+          WHERE r.tenant_id = $1 AND r.import_id = $2"""
+
+
+async def forget_barred(tx: Tx, tenant_id: UUID, import_id: UUID) -> int:
+    """Take those out of an import whose addresses were barred while it ran; how many contacts they were.
+
+    Only rows that this transaction made: the erasure sees all others, and nobody waits for it.
+    """
+    words = await tx.fetchval(
+        f"""SELECT coalesce(array_agg(word), '{{}}') FROM ({_SAID}) s
+            WHERE erasure_digest($1, word) = ANY(ARRAY({LATELY}))""",
+        tenant_id,
+        import_id,
+    )
+    await tx.execute(
+        """DELETE FROM contact_import_rejection WHERE tenant_id = $1 AND import_id = $2
+             AND EXISTS (SELECT 1 FROM unnest($3::text[]) AS word WHERE strpos(lower(raw), word) > 0)""",
+        tenant_id,
+        import_id,
+        words,
+    )
+    gone = await tx.fetch(
+        """DELETE FROM contact WHERE tenant_id = $1
+             AND (email_lower = ANY($2::text[]) OR (email IS NULL AND phone_e164 = ANY($2::text[])))
+             AND created_at = now() AND xmin = pg_current_xact_id()::xid
+           RETURNING id""",
+        tenant_id,
+        words,
+    )
+    await tx.execute(
+        """UPDATE contact_consent SET contact_id = NULL, source = NULL, shown_text = NULL, ip_digest = NULL,
+               actor = NULL
+           WHERE tenant_id = $1 AND contact_id = ANY($2::uuid[])""",
+        tenant_id,
+        [row["id"] for row in gone],
+    )
+    return len(gone)
