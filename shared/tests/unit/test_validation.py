@@ -1,5 +1,7 @@
 """Checks of single values."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +13,11 @@ from shared import (
     sanitize_string,
     validate_choice,
     validate_email,
+    validate_email_required,
     validate_length,
     validate_password,
     validate_phone,
+    validate_phone_required,
     validate_required,
     validate_slug,
     validate_time_zone,
@@ -123,11 +127,25 @@ def test_other_slugs_are_refused(slug: str) -> None:
         "http://",
         "http://a b",
         "http://example.com/\r\nX: 1",
+        "http://[",
+        "http://example.com:x",
+        "http://example.com:99999",
+        "http://example.com/\u202egpj",
     ],
 )
 def test_only_web_addresses_are_urls(url: str) -> None:
     with pytest.raises(ValidationError):
         validate_url(url)
+
+
+@pytest.mark.parametrize("value", [None, 5, b"x", ["x"]])
+def test_what_is_no_text_is_refused_by_its_field(value: Any) -> None:
+    for check in (validate_email_required, validate_phone_required, validate_url, validate_slug):
+        with pytest.raises(ValidationError, match="name") as caught:
+            check(value, "name")
+        assert caught.value.field == "name"
+    with pytest.raises(ValidationError, match="name must be text"):
+        validate_password(value, "name")
 
 
 def test_the_rest_names_its_field() -> None:

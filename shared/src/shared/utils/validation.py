@@ -18,6 +18,8 @@ _LABEL = r"[A-Za-z0-9\u0080-\U0010ffff](?:[A-Za-z0-9\u0080-\U0010ffff-]{0,61}[A-
 EMAIL_PATTERN = re.compile(rf"^{_LOCAL}(?:\.{_LOCAL})*@(?:{_LABEL}\.)+{_LABEL}\Z")
 SLUG_PATTERN = re.compile(r"^[a-z0-9]+([_-][a-z0-9]+)*\Z")
 _CONTROL = {chr(n) for n in range(32) if chr(n) not in "\t\n\r"} | {"\x7f"}
+# White space and control characters, and what turns the direction of a text around.
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _PHONE_NOISE = re.compile(r"[\s().\-/]")
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 256
@@ -27,6 +29,12 @@ def is_email(value: str) -> bool:
     """True for an address of the common form (RFC 5321 lengths: 64 before the @, 254 in all)."""
     local, _, _ = value.rpartition("@")
     return len(value) <= 254 and len(local) <= 64 and EMAIL_PATTERN.match(value) is not None
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise ValidationError(f"{field} must be text", field=field)
+    return value
 
 
 def validate_required(value: Any, field: str) -> Any:
@@ -40,7 +48,7 @@ def validate_email(value: str | None, field: str = "email") -> str | None:
     """None stays None; else the trimmed address."""
     if value is None:
         return None
-    address = value.strip()
+    address = _text(value, field).strip()
     if not is_email(address):
         raise ValidationError(f"{field} is not a valid e-mail address", field=field)
     return address
@@ -54,7 +62,7 @@ def validate_email_required(value: str | None, field: str = "email") -> str:
 
 def normalize_phone(value: str, field: str = "phone") -> str:
     """E.164. Ten digits without a country code are read as North American (+1)."""
-    digits = _PHONE_NOISE.sub("", value)
+    digits = _PHONE_NOISE.sub("", _text(value, field))
     if digits.startswith("00"):
         digits = "+" + digits[2:]
     if re.fullmatch(r"[2-9]\d{9}", digits):
@@ -78,7 +86,7 @@ def validate_uuid(value: str | UUID | None, field: str = "id") -> UUID | None:
     if value is None or isinstance(value, UUID):
         return value
     try:
-        return UUID(value)
+        return UUID(_text(value, field))
     except ValueError:
         raise ValidationError(f"{field} is not a UUID", field=field) from None
 
@@ -91,7 +99,7 @@ def validate_uuid_required(value: str | UUID | None, field: str = "id") -> UUID:
 
 def validate_password(value: str, field: str = "password") -> str:
     """The password in NFC form: 12 to 256 characters of any kind (ASVS 5, 6.2.1 and 6.2.5)."""
-    text = unicodedata.normalize("NFC", value)
+    text = unicodedata.normalize("NFC", _text(value, field))
     if not MIN_PASSWORD_LENGTH <= len(text) <= MAX_PASSWORD_LENGTH:
         raise ValidationError(
             f"{field} must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters", field=field
@@ -101,7 +109,7 @@ def validate_password(value: str, field: str = "password") -> str:
 
 def validate_length(value: str, field: str, *, least: int = 0, most: int | None = None) -> str:
     """The value when its number of characters is within `least` and `most`."""
-    if len(value) < least or (most is not None and len(value) > most):
+    if len(_text(value, field)) < least or (most is not None and len(value) > most):
         limit = f"at least {least}" if most is None else f"{least} to {most}"
         raise ValidationError(f"{field} must have {limit} characters", field=field)
     return value
@@ -114,7 +122,7 @@ def validate_choice(value: str, choices: Collection[str], field: str) -> str:
 
 
 def validate_slug(value: str, field: str = "slug") -> str:
-    if len(value) > 100 or not SLUG_PATTERN.match(value):
+    if len(_text(value, field)) > 100 or not SLUG_PATTERN.match(value):
         raise ValidationError(
             f"{field} may hold lower-case letters and digits, joined by single - or _", field=field
         )
@@ -129,10 +137,18 @@ def validate_time_zone(value: str, field: str = "time_zone") -> str:
 
 def validate_url(value: str, field: str = "url") -> str:
     """Only absolute http and https addresses without white space or control characters."""
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", value):
+    if not _is_web_address(_text(value, field)):
         raise ValidationError(f"{field} must be an absolute http or https address", field=field)
     return value
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        is_complete = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:  # brackets that are no IPv6 address, a port that is no number
+        return False
+    return is_complete and not _UNPRINTABLE.search(value)
 
 
 def sanitize_string(value: str) -> str:
