@@ -20,7 +20,6 @@ from shared import (
     NotFoundError,
     PhoneNumber,
     ServiceClient,
-    UnauthorizedError,
     ValidationError,
     error_response,
     get_common_config,
@@ -194,6 +193,25 @@ def test_secrets_never_reach_the_log(log_lines: ReadLines) -> None:
     assert "abc" not in text
 
 
+def test_lines_are_json_also_before_logs_are_configured_and_of_other_libraries() -> None:
+    script = (
+        "import logging\nfrom shared import logger\nlogger.info('login', extra={'password': 'hunter2'})\n"
+        "from shared.utils import configure_logging\nconfigure_logging('info', service='x')\n"
+        "logging.getLogger('uvicorn.error').warning('Invalid %s', 'request')\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: logging.getLogger('y').exception('broken')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    first, second, third = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["event"], first["password"]) == ("login", "[hidden]")
+    assert (second["event"], second["level"], second["logger"], second["service"]) == (
+        "Invalid request",
+        "warning",
+        "uvicorn.error",
+        "x",
+    )
+    assert (third["level"], "ZeroDivisionError" in third["exception"]) == ("error", True)
+
+
 def test_ids_are_version_seven_unique_and_ordered() -> None:
     ids = [uuid7() for _ in range(20_000)]
     assert ids == sorted(ids)
@@ -266,16 +284,18 @@ def seed_app(mint: TokenMint) -> FastAPI:
 async def test_route_dependencies_of_the_seed_work_on_a_plain_app() -> None:
     mint = TokenMint()
     user, tenant = uuid7(), uuid7()
-    transport = httpx.ASGITransport(app=seed_app(mint), raise_app_exceptions=True)
+    transport = httpx.ASGITransport(app=seed_app(mint))
     async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
         profile = await client.get("/users/profile", headers=mint.headers(tenant, user_id=user))
         assert profile.json() == {"user": str(user), "tenant": str(tenant)}
-        with pytest.raises(UnauthorizedError):
-            await client.get("/users/profile")
+        stranger = await client.get("/users/profile")
+        assert (stranger.status_code, stranger.headers["www-authenticate"]) == (401, "Bearer")
+        forged = await client.get("/users/profile", headers={"Authorization": "Bearer x"})
+        assert (forged.status_code, forged.json()["detail"]) == (401, "The access token is not valid")
         made = await client.post("/internal/users", json={}, headers={"X-Service-Key": "the-service-key"})
         assert made.json() is True
-        with pytest.raises(UnauthorizedError):
-            await client.post("/internal/users", json={}, headers={"X-Service-Key": "the-service-kez"})
+        refused = await client.post("/internal/users", json={}, headers={"X-Service-Key": "the-service-kez"})
+        assert (refused.status_code, refused.json()["detail"]) == (401, "A service key is required")
 
 
 def test_names_load_when_they_are_asked_for_and_each_is_there() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 
 from shared.config import get_common_config
-from shared.errors import UnauthorizedError
+from shared.errors import AppError, UnauthorizedError
 from shared.utils.tokens import JwksCache, TokenVerifier
 
 
@@ -34,11 +35,23 @@ def verifier_of(request: Request) -> TokenVerifier:
     return default
 
 
+@contextmanager
+def _answered(request: Request) -> Iterator[None]:
+    """An app not made by `create_service_app` does not know our errors, and would answer 500."""
+    try:
+        yield
+    except AppError as error:
+        if AppError in request.app.exception_handlers:
+            raise
+        raise HTTPException(error.status, error.message, error.headers) from None
+
+
 def require_jwt_auth() -> Callable[[Request], Awaitable[dict[str, Any]]]:
     """Dependency: the verified claims as a dict with at least `user_id`, `tenant_id` and `role`; else 401."""
 
     async def claims(request: Request) -> dict[str, Any]:
-        verified = await verifier_of(request).claims(bearer_token(request))
+        with _answered(request):
+            verified = await verifier_of(request).claims(bearer_token(request))
         verified.setdefault("user_id", verified["sub"])
         return verified
 
@@ -67,7 +80,8 @@ def require_service_auth(*keys: str) -> Callable[[Request], bool]:
     """Dependency for `/internal/*`: True for one of `keys` or of INTERNAL_SERVICE_KEYS; else 401."""
 
     def authenticated(request: Request) -> bool:
-        service_caller(request, keys)
+        with _answered(request):
+            service_caller(request, keys)
         return True
 
     return authenticated

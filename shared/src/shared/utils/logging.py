@@ -58,9 +58,35 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
     def stream(self, _: TextIO) -> None: ...
 
 
+class _Json(logging.Formatter):
+    """What other libraries log, in the shape of our own lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            **structlog.contextvars.get_contextvars(),
+            "event": record.getMessage(),
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _dumps(line)
+
+
 def configure_logging(level: str = "info", service: str | None = None) -> None:
     """Send logs as one JSON object per line to standard output. Call once, at the start of a process."""
     number = logging.getLevelName(level.upper())
+    _configure_own(number)
+    _Lines.is_configured, _Lines.level = True, number
+    handler = _StandardOutput()
+    handler.setFormatter(_Json())
+    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    if service:
+        structlog.contextvars.bind_contextvars(service=service)
+
+
+def _configure_own(number: int) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -75,10 +101,6 @@ def configure_logging(level: str = "info", service: str | None = None) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    _Lines.is_configured, _Lines.level = True, number
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[_StandardOutput()], force=True)
-    if service:
-        structlog.contextvars.bind_contextvars(service=service)
 
 
 def log_request(**fields: Any) -> None:
@@ -131,6 +153,8 @@ class ContextLogger:
         self._log("error", message, {"exc_info": True, **fields})
 
     def _log(self, level: str, message: str, fields: dict[str, Any]) -> None:
+        if not structlog.is_configured():
+            _configure_own(logging.INFO)
         getattr(structlog.get_logger(), level)(message, **{**self._fields, **fields})
 
 
