@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
-from fastapi import APIRouter, Body
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel, Field, model_validator
 
 from shared.config import CommonConfig
 from shared.database import SimpleDatabase
@@ -36,6 +36,12 @@ router = APIRouter(prefix="/things", tags=["things"])
 
 class ThingIn(BaseModel):
     name: Annotated[str, Field(max_length=20)]
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if self.name == "refused":
+            raise ValueError("a refused thing needs a reason")
+        return self
 
 
 @router.post("/{tenant_id}", status_code=201, responses=error_responses(401, 403, 404, 422))
@@ -79,9 +85,19 @@ async def fail(tenant_id: TenantPath, how: str, tx: TenantTx) -> ApiResponse[str
         raise ServiceUnavailableError("later", retry_after=7)
     if how == "nul":
         await tx.execute("SELECT $1::text", "a\x00b")
+    if how == "slow":
+        await tx.execute("SELECT pg_sleep(60)")
     if how == "bug":
         raise KeyError("the secret inside")
     return success_response(how)
+
+
+drawn = APIRouter()
+
+
+@drawn.api_route("/drawn", methods=["GET", "HEAD"])
+async def draw(request: Request) -> Response:
+    return Response(headers={"X-Drawn-By": request.method})
 
 
 internal = APIRouter(prefix="/internal/things", tags=["internal"])
@@ -103,7 +119,7 @@ class Service(BaseModel):
 @asynccontextmanager
 async def running(db: SimpleDatabase, dsn: str, mint: TokenMint) -> AsyncIterator[Service]:
     config = CommonConfig(internal_service_keys="auth-service:key-one,key-two", max_body_bytes=2000)
-    app = create_service_app(name="campaign-service", config=config, routers=[router, internal])
+    app = create_service_app(name="campaign-service", config=config, routers=[router, drawn, internal])
     async with service_client(app, db, mint) as http:
         yield Service(http=http, db=db, dsn=dsn)
 
@@ -168,6 +184,37 @@ async def test_every_failure_has_the_envelope(service: Service, mint: TokenMint,
     assert answers[401].headers["www-authenticate"] == "Bearer"
 
 
+async def test_a_statement_ends_when_the_gateway_waits_no_longer(
+    service: Service, mint: TokenMint, tenant_a: UUID
+) -> None:
+    headers = mint.headers(tenant_a) | {"X-Internal-Patience": "100"}
+    answer = await service.http.get(f"/things/{tenant_a}/fail/slow", headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+
+
+async def test_head_is_answered_where_get_is(service: Service, mint: TokenMint, tenant_a: UUID) -> None:
+    headers = mint.headers(tenant_a)
+    for path in ("/version", f"/things/{tenant_a}"):
+        shown = await service.http.get(path, headers=headers)
+        answer = await service.http.head(path, headers=headers)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-type"] == shown.headers["content-type"]
+    assert (await service.http.head(f"/things/{tenant_a}")).status_code == 401
+    assert (await service.http.head("/internal/things/echo")).status_code == 405
+    drawn = await service.http.head("/drawn")
+    assert (drawn.status_code, drawn.headers["x-drawn-by"]) == (200, "HEAD")
+
+
+async def test_methods_of_a_path_are_told_whole(service: Service, tenant_a: UUID) -> None:
+    url = f"/things/{tenant_a}"
+    refused = await service.http.delete(url)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, POST")
+    assert refused.json()["error"]["code"] == "METHOD_NOT_ALLOWED"
+    asked = await service.http.options(url)
+    assert (asked.status_code, asked.headers["allow"], asked.content) == (204, "GET, HEAD, POST", b"")
+    assert (await service.http.options("/nowhere")).status_code == 404
+
+
 @pytest.mark.parametrize(
     "content", [b'{"name": "\xff"}', b"\x00", b'{"name": "\\ud800"}', b"[]", b'{"name": 1e999}']
 )
@@ -178,6 +225,29 @@ async def test_bad_bytes_are_the_callers_fault(
     answer = await service.http.post(f"/things/{tenant_a}", content=content, headers=headers)
     assert answer.status_code in (400, 422)
     assert answer.json()["success"] is False
+
+
+async def test_refusals_say_what_to_change(service: Service, mint: TokenMint, tenant_a: UUID) -> None:
+    url = f"/things/{tenant_a}"
+    headers = mint.headers(tenant_a)
+    reader = mint.headers(tenant_a, "viewer", knd="api_key")
+    json_type = headers | {"Content-Type": "application/json"}
+    answers = {
+        "body: a refused thing needs a reason": await service.http.post(
+            url, json={"name": "refused"}, headers=headers
+        ),
+        "body: A JSON object is needed here, sent as Content-Type: application/json": (
+            await service.http.post(url, data={"name": "x"}, headers=headers)
+        ),
+        "The body cannot be read as its Content-Type says": await service.http.post(
+            url, content=b'{"name": "\xff"}', headers=json_type
+        ),
+        "This needs an API key with the scope write": await service.http.post(
+            url, json={"name": "x"}, headers=reader
+        ),
+    }
+    assert [answer.json()["error"]["message"] for answer in answers.values()] == list(answers)
+    assert [answer.json()["error"]["field"] for answer in answers.values()] == ["body", "body", "body", None]
 
 
 async def test_a_text_postgres_cannot_hold_is_the_callers_fault(

@@ -15,9 +15,10 @@ from shared.config import DatabaseConfig
 from shared.database.roles import worker_role
 from shared.database.tx import Tx
 
+_STATEMENT_MILLISECONDS = 60_000
 _SESSION_SETTINGS = {
     "application_name": "tidings",
-    "statement_timeout": "60s",
+    "statement_timeout": str(_STATEMENT_MILLISECONDS),
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "120s",
     "timezone": "UTC",
@@ -80,9 +81,16 @@ class SimpleDatabase:
         return self._pool
 
     @asynccontextmanager
-    async def tenant_tx(self, tenant_id: UUID, *, read_only: bool = False) -> AsyncIterator[Tx]:
-        """A transaction that sees one tenant's rows: committed at the end, rolled back on any exception."""
+    async def tenant_tx(
+        self, tenant_id: UUID, *, read_only: bool = False, patience: int | None = None
+    ) -> AsyncIterator[Tx]:
+        """A transaction that sees one tenant's rows: committed at the end, rolled back on any exception.
+
+        A statement in it ends with an error after `patience` milliseconds, at most a minute.
+        """
         begin = f"BEGIN{' READ ONLY' if read_only else ''};SET LOCAL app.tenant_id = '{UUID(str(tenant_id))}'"
+        if patience is not None and patience < _STATEMENT_MILLISECONDS:
+            begin += f";SET LOCAL statement_timeout = {patience:d}"
         async with self._transaction(begin, tenant_id) as tx:
             yield tx
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
@@ -23,6 +22,7 @@ from shared.utils.tokens import JwksCache, TokenVerifier, fetch_jwks_from_auth_s
 from shared.web import health
 from shared.web.errors import install_error_handlers
 from shared.web.health import VERSION
+from shared.web.methods import routes_of
 from shared.web.metrics import HttpMetrics
 from shared.web.middleware import EdgeMiddleware
 from shared.web.runtime import BackgroundTask, Hook, Overrides, Runtime
@@ -72,15 +72,8 @@ def create_service_app(
     )
     app.state.overrides = Overrides()
     app.state.metrics = metrics = HttpMetrics(name)
+    app.state.routes = routes_of(included)
     install_error_handlers(app)
-    if config.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=config.cors_origins,
-            allow_credentials=True,
-            allow_methods=["*"],
-            allow_headers=["*"],
-        )
     app.add_middleware(
         EdgeMiddleware, metrics=metrics, max_body=config.max_body_bytes, body_limits=body_limits
     )

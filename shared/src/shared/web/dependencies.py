@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
@@ -16,6 +17,9 @@ from shared.utils.auth import bearer_token, service_caller
 from shared.web.runtime import Runtime
 
 _bearer = HTTPBearer(auto_error=False, description="Access token of /auth/login")
+PATIENCE_HEADER = "x-internal-patience"
+"""Milliseconds after which the gateway gives a silent service up. Clients cannot send it."""
+
 _service_key = APIKeyHeader(name="X-Service-Key", auto_error=False, scheme_name="ServiceKey")
 
 
@@ -45,10 +49,17 @@ def require_role(least: Role) -> Callable[[Identity], Awaitable[Identity]]:
 
     async def check(identity: CurrentUser) -> Identity:
         if not identity.has_role(least):
-            raise ForbiddenError(f"This needs the role {least} or above")
+            raise ForbiddenError(_too_little(identity, least))
         return identity
 
     return check
+
+
+def _too_little(identity: Identity, least: Role) -> str:
+    scope = {"operator": "write", "admin": "admin"}.get(least)
+    if identity.kind == "api_key" and scope is not None:
+        return f"This needs an API key with the scope {scope}"
+    return f"This needs the role {least} or above"
 
 
 OperatorUser = Annotated[Identity, Depends(require_role("operator"))]
@@ -66,13 +77,24 @@ async def tenant_from_path(tenant_id: UUID, identity: CurrentUser) -> UUID:
 TenantPath = Annotated[UUID, Depends(tenant_from_path)]
 
 
-async def _tenant_transaction(identity: CurrentUser, runtime: RuntimeDep) -> AsyncIterator[Tx]:
-    async with runtime.db.tenant_tx(identity.tenant_id) as tx:
+def _patience(request: Request) -> int | None:
+    """How many milliseconds a statement may take before nobody waits for it any more; None: as usual."""
+    given = request.headers.get(PATIENCE_HEADER, "")
+    return int(given) if re.fullmatch(r"[1-9][0-9]{0,7}", given) else None
+
+
+async def _tenant_transaction(
+    request: Request, identity: CurrentUser, runtime: RuntimeDep
+) -> AsyncIterator[Tx]:
+    async with runtime.db.tenant_tx(identity.tenant_id, patience=_patience(request)) as tx:
         yield tx
 
 
-async def _read_transaction(identity: CurrentUser, runtime: RuntimeDep) -> AsyncIterator[Tx]:
-    async with runtime.db.tenant_tx(identity.tenant_id, read_only=True) as tx:
+async def _read_transaction(
+    request: Request, identity: CurrentUser, runtime: RuntimeDep
+) -> AsyncIterator[Tx]:
+    patience = _patience(request)
+    async with runtime.db.tenant_tx(identity.tenant_id, read_only=True, patience=patience) as tx:
         yield tx
 
 

@@ -14,12 +14,18 @@ from shared.database.errors import HANDLED, translate
 from shared.errors import (
     AppError,
     DatabaseError,
+    MethodNotAllowedError,
     UnprocessableError,
     ValidationError,
     error_class_for_status,
 )
 from shared.models.responses import error_response
 from shared.utils.logging import logger
+from shared.web.methods import methods_of_path
+
+# What FastAPI says of a body that is, say, no UTF-8.
+_UNREADABLE_BODY = "There was an error parsing the body"
+_NO_OBJECT = {"model_attributes_type", "dict_type"}
 
 
 def render_error(error: AppError, request_id: str | None) -> Response:
@@ -43,11 +49,18 @@ def from_validation(problems: Sequence[Any]) -> AppError:
     """422 with every wrong field; 400 when the body is not JSON at all. Inputs are not repeated."""
     if any(problem["type"] == "json_invalid" for problem in problems):
         return ValidationError("The body is not valid JSON", field="body")
-    fields = [{"field": _place(problem["loc"]), "message": problem["msg"]} for problem in problems]
+    fields = [{"field": _place(problem["loc"]), "message": _message(problem)} for problem in problems]
     first = fields[0] if fields else {"field": "body", "message": "not valid"}
     return UnprocessableError(
         f"{first['field']}: {first['message']}", field=first["field"], details={"errors": fields[:50]}
     )
+
+
+def _message(problem: Any) -> str:
+    if problem["type"] in _NO_OBJECT and tuple(problem["loc"]) == ("body",):
+        return "A JSON object is needed here, sent as Content-Type: application/json"
+    message: str = problem["msg"]
+    return message.removeprefix("Value error, ")
 
 
 def _place(location: Sequence[Any]) -> str:
@@ -65,6 +78,11 @@ def install_error_handlers(app: FastAPI) -> None:
         return render_error(from_validation(error.errors()), _request_id(request))
 
     async def http_error(request: Request, error: Any) -> Response:
+        if error.status_code == 405:
+            return _other_methods(request)
+        if error.status_code == 400 and error.detail == _UNREADABLE_BODY:
+            problem = ValidationError("The body cannot be read as its Content-Type says", field="body")
+            return render_error(problem, _request_id(request))
         kind = error_class_for_status(error.status_code)
         translated = kind(str(error.detail), headers=dict(error.headers or {}))
         response = render_error(translated, _request_id(request))
@@ -84,6 +102,15 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http_error)
     for kind in HANDLED:
         app.add_exception_handler(kind, database_error)
+
+
+def _other_methods(request: Request) -> Response:
+    """405 with all methods of the path, not only those of its first route; OPTIONS just asks for them."""
+    methods = methods_of_path(request.scope)
+    allow = {"Allow": ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    return render_error(MethodNotAllowedError(headers=allow), _request_id(request))
 
 
 def _request_id(request: Request) -> str | None:

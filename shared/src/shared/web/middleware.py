@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from shared.errors import AppError
 from shared.utils.logging import log_request, logger
 from shared.web.errors import render_error
+from shared.web.methods import methods_of_path
 from shared.web.metrics import HttpMetrics
 from shared.web.tracing import accept_request_id, continue_trace
 
@@ -42,6 +43,9 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD" and "HEAD" not in methods_of_path(scope):
+            # As RFC 9110 wants it, with the headers of GET; the server leaves the body out.
+            scope = {**scope, "method": "GET"}
         headers = dict(scope["headers"])
         request_id = accept_request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         trace = continue_trace(headers.get(b"traceparent", b"").decode("latin-1"))
