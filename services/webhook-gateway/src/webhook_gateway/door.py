@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRouter
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import State
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from shared.errors import (
     AppError,
@@ -66,8 +66,6 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._serve(Exchange(scope, receive, send))
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
         else:
             await self._app(scope, receive, send)
 
@@ -98,6 +96,7 @@ class Door:
         exchange.answer_headers += self._cors.headers(origin)
         checks.check_method(exchange.method)
         checks.check_headers(exchange.headers)
+        checks.check_upgrade(index.get(b"upgrade"))
         exchange.path = checks.routed_path(exchange.scope["raw_path"])
         checks.check_query(exchange.scope["query_string"])
         if exchange.method == "OPTIONS" and origin and b"access-control-request-method" in index:
@@ -177,9 +176,13 @@ class Door:
         await self._parts.proxy.forward(
             exchange,
             service=route.service,
-            body=RequestBody(exchange.receive, exchange.index, limit),
+            body=self._body(exchange, limit),
             authorization=caller.authorization if caller else exchange.index.get(b"authorization"),
         )
+
+    def _body(self, exchange: Exchange, limit: int) -> RequestBody:
+        patience = self._parts.settings.client_patience
+        return RequestBody(exchange.receive, exchange.index, limit, patience=patience)
 
     async def _delegate(self, exchange: Exchange, caller: Caller | None) -> None:
         """Hand over to the gateway's own FastAPI app, as if it were a service behind the door."""
@@ -192,8 +195,10 @@ class Door:
         kept.append((b"traceparent", exchange.traceparent.encode()))
         if caller is not None:
             kept.append((b"authorization", caller.authorization))
+        body = await self._body(exchange, self._parts.settings.max_body_bytes).read()
         exchange.is_delegated = True
-        await self._app({**exchange.scope, "headers": kept}, exchange.receive, exchange.send_from_app)
+        receive = _again(body, exchange.receive)
+        await self._app({**exchange.scope, "headers": kept}, receive, exchange.send_from_app)
 
     async def _answer_open(self, exchange: Exchange) -> None:
         if exchange.method not in ("GET", "HEAD"):
@@ -252,6 +257,16 @@ class Door:
                 "client": exchange.client,
             }
         )
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body that was read, for who has not seen it; then what comes after it."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
 
 
 def _request_id(given: bytes | None) -> str:

@@ -84,6 +84,7 @@ class GatewayParts:
             Ingestion(runtime, directory, max_in_flight=settings.ingest_max_in_flight),
             FailureGuard(runtime.clock.monotonic),
             max_bytes=settings.max_webhook_bytes,
+            patience=settings.client_patience,
             public_url=settings.public_url,
         )
 

@@ -58,6 +58,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "MALFORMED_REQUEST", "The request is not valid HTTP")
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Anybody can ask for one; what they ask for is answered without it, or refused by the door."""
+
     def _await_head(self) -> None:
         self._in_head = True
         self._stop_timer()
@@ -74,9 +77,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         error = {"code": code, "message": message, "field": None, "details": None, "correlation_id": None}
-        body = orjson.dumps(
-            {"success": False, "data": None, "error": error, "timestamp": format_date(utc_now())}
-        )
+        body = orjson.dumps({"success": False, "error": error, "timestamp": format_date(utc_now())})
         head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"

@@ -23,6 +23,8 @@ class GatewaySettings(CommonConfig):
     """Above the largest import by the form around it."""
     max_webhook_bytes: int = 8 * MIB
 
+    client_patience: float = 20.0
+    """Longest silence of a client in the middle of a body. A body that is read whole may take four of it."""
     proxy_connect_timeout: float = 3.0
     proxy_first_byte_timeout: float = 30.0
     """Longest silence of a service: while it takes a body, before it answers, between pieces of an answer."""

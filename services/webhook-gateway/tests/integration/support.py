@@ -143,6 +143,7 @@ class FakeServices:
             (b"connection", b"x-hop"),
             (b"access-control-allow-origin", b"*"),
             (b"etag", b'"1"'),
+            (b"referrer-policy", b"no-referrer"),
         ]
         await send({"type": "http.response.start", "status": 203, "headers": headers})
         await send({"type": "http.response.body", "body": b"ok"})

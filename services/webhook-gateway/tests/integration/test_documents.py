@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ def merged(*parts: tuple[str, dict[str, Any]]) -> dict[str, Any]:
         dict(parts),
         is_reachable=lambda service, path: not path.startswith("/internal"),
         is_public=lambda method, path: path == "/open",
+        door_answers=lambda method, path: {"200": "no", "429": "Too many requests"},
         public_url="http://x.test",
         extra_paths={},
         extra_schemes={},
@@ -64,11 +66,35 @@ def test_internal_paths_and_their_schemas_are_left_out() -> None:
     assert result["paths"]["/open"]["get"]["security"] == []
 
 
+def test_operations_have_ids_of_their_own_and_the_answers_of_the_door() -> None:
+    first, second = operation("Item"), operation("Item")
+    for item in (first, second):
+        item["get"]["operationId"] = "jobs.list_jobs"
+        item["head"] = {**item["get"], "operationId": "jobs.head"}
+    one, two = document({"/a": first}, {"Item": {}}), document({"/b": second}, {"Item": {}})
+
+    paths = merged(("auth-service", one), ("code-service", two))["paths"]
+
+    assert paths["/a"]["get"]["operationId"] == "jobs.list_jobs"
+    assert paths["/b"]["get"]["operationId"] == "code.jobs.list_jobs"
+    assert paths["/b"]["head"]["operationId"] == "code.jobs.head"
+    assert first["get"]["responses"].keys() == {"200"}
+    responses = paths["/a"]["get"]["responses"]
+    assert responses["429"] == {"description": "Too many requests"}
+    assert responses["200"] == first["get"]["responses"]["200"]
+
+
 async def test_document_holds_all_services_and_only_what_is_routed(
     gateway: Gateway, services: FakeServices
 ) -> None:
     services.openapi = document(
-        {"/auth/me": operation("Me"), "/api/v2/tags": operation("Me"), "/internal/users": operation("Me")},
+        {
+            "/auth/me": operation("Me"),
+            "/api/v2/tags": operation("Me"),
+            "/internal/users": operation("Me"),
+            "/t/o/{token}": operation("Me"),
+            "/links/{short_id}/redirect": operation("Me"),
+        },
         {"Me": {"type": "object"}},
     )
 
@@ -79,6 +105,10 @@ async def test_document_holds_all_services_and_only_what_is_routed(
     assert not [path for path in paths if path.startswith("/internal") or path == "/metrics"]
     assert paths["/auth/me"]["get"]["security"] == [{"bearer": []}, {"apiKey": []}]
     assert paths["/hooks/{token}"]["post"]["security"] == []
+    assert paths["/links/{short_id}/redirect"]["get"]["security"] == []
+    answers = {path: set(paths[path]["get"]["responses"]) for path in ("/auth/me", "/t/o/{token}")}
+    assert answers["/auth/me"] == {"200", "401", "429", "502", "503", "504"}
+    assert answers["/t/o/{token}"] == {"200", "502", "503", "504"}
 
 
 async def test_document_is_there_while_services_are_not(
@@ -144,6 +174,22 @@ async def test_cors_is_on_answers_and_errors_of_listed_origins(start_gateway: St
     for answer in (preflight, error, own):
         assert answer.headers.get_list("access-control-allow-origin") == ["https://app.example.com"]
     assert error.status_code == 401
+    without = await gateway.http.get("/api/v2/contacts")
+    for answer in (preflight, refused, error, own, without):
+        assert answer.headers.get_list("vary") == ["origin"]
+
+
+async def test_errors_of_the_door_and_of_the_services_look_alike(
+    gateway: Gateway, auth: dict[str, str]
+) -> None:
+    of_door = await gateway.http.get("/webhook-sources")
+    of_service = await gateway.http.get(f"/webhook-sources/{'0' * 8}-0000-7000-8000-{'0' * 12}", headers=auth)
+    broken = await gateway.raw(b"\x16\x03\r\n\r\n")
+
+    shapes = [answer.json() for answer in (of_door, of_service)]
+    shapes.append(json.loads(broken.partition(b"\r\n\r\n")[2]))
+    assert [set(shape) for shape in shapes] == [{"success", "error", "timestamp"}] * 3
+    assert len({frozenset(shape["error"]) for shape in shapes}) == 1
 
 
 async def test_own_answers_carry_one_request_id(gateway: Gateway, auth: dict[str, str]) -> None:

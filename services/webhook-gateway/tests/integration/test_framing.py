@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 
+import pytest
+
 from .support import FakeServices, Gateway
 
 OK_HOST = "Host: gateway.test\r\n"
@@ -184,3 +186,16 @@ async def test_upgrade_is_answered_as_plain_http(gateway: Gateway, services: Fak
 
     assert statuses(answer) == [200]
     assert services.seen[0].header("upgrade") is None
+
+
+async def test_who_wants_a_websocket_is_told_that_there_are_none(
+    gateway: Gateway, services: FakeServices, capfd: pytest.CaptureFixture[str]
+) -> None:
+    request = f"GET /t/x HTTP/1.1\r\n{OK_HOST}Connection: Upgrade, close\r\nUpgrade: WebSocket\r\n\r\n"
+
+    answer = await gateway.raw(request.encode())
+
+    assert statuses(answer) == [501]
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "WEBSOCKET_NOT_SUPPORTED"
+    assert services.seen == []
+    assert "pip install" not in "".join(capfd.readouterr())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from .support import FakeServices, Gateway, StartGateway
+from .support import FakeServices, Gateway, StartGateway, make_source
 
 CONTACTS = "/api/v2/contacts"
 
@@ -33,7 +34,14 @@ async def test_service_learns_the_client_the_trace_and_the_request_id(
 ) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     answer = await gateway.http.get(
-        CONTACTS, headers={**auth, "X-Request-ID": "mine-1", "traceparent": trace, "tracestate": "a=b"}
+        CONTACTS,
+        headers={
+            **auth,
+            "X-Request-ID": "mine-1",
+            "traceparent": trace,
+            "tracestate": "a=b",
+            "X-Internal-Patience": "999000",
+        },
     )
 
     seen = services.seen[-1]
@@ -41,6 +49,7 @@ async def test_service_learns_the_client_the_trace_and_the_request_id(
     assert seen.values("x-request-id") == ["mine-1"]
     assert seen.values("x-forwarded-for") == ["127.0.0.1"]
     assert seen.header("x-forwarded-host") == f"127.0.0.1:{gateway.port}"
+    assert seen.values("x-internal-patience") == ["30000"]
     parent = seen.header("traceparent") or ""
     assert parent.split("-")[1] == trace.split("-")[1]
     assert parent.split("-")[2] != trace.split("-")[2]
@@ -59,6 +68,7 @@ async def test_answer_comes_back_without_hop_headers_and_with_all_cookies(
     for name in ("x-internal-secret", "x-hop", "access-control-allow-origin"):
         assert name not in answer.headers
     assert len(answer.headers.get_list("date")) == 1
+    assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
 
 
 async def test_redirects_and_compressed_bodies_pass_untouched(gateway: Gateway, auth: dict[str, str]) -> None:
@@ -104,6 +114,27 @@ async def test_body_above_the_limit_is_413(
 
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "PAYLOAD_TOO_LARGE"
+    assert services.seen == []
+
+
+async def test_client_that_sends_no_more_of_its_body_is_told_so(
+    start_gateway: StartGateway, services: FakeServices, auth: dict[str, str]
+) -> None:
+    gateway = await start_gateway(client_patience=1.0)
+    token = (await make_source(gateway, auth, "generic"))["token"]
+    bodies = {CONTACTS: "", f"{CONTACTS}?behave=upload": "{", "/webhook-sources": "{", f"/hooks/{token}": "{"}
+    requests = [
+        f"POST {path} HTTP/1.1\r\nHost: a.test\r\nAuthorization: {auth['Authorization']}\r\n"
+        f"Content-Length: 200\r\n\r\n{body}"
+        for path, body in bodies.items()
+    ]
+
+    answers = await asyncio.gather(*(gateway.raw(request.encode(), wait=20) for request in requests))
+
+    for path, answer in zip(bodies, answers, strict=True):
+        assert answer.startswith(b"HTTP/1.1 408 "), path
+        assert b"connection: close" in answer, path
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "REQUEST_TIMEOUT", path
     assert services.seen == []
 
 

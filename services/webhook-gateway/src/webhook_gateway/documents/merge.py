@@ -33,14 +33,17 @@ def merge(
     *,
     is_reachable: Callable[[str, str], bool],
     is_public: Callable[[str, str], bool],
+    door_answers: Callable[[str, str], Mapping[str, str]],
     public_url: str,
     extra_paths: Mapping[str, Any],
     extra_schemes: Mapping[str, Any],
 ) -> Document:
     """One document of all services' public operations.
 
-    `is_reachable(service, path)` keeps what the door routes; `is_public(method, path)` needs no credential.
-    Components of one name but different content get the service's name in front; equal ones are one.
+    `is_reachable(service, path)` keeps what the door routes; `is_public(method, path)` needs no credential;
+    `door_answers(method, path)` are the statuses the door itself may answer, with what they mean.
+    Components of one name but different content get the service's name in front; equal ones are one. So do
+    operations of one id.
     """
     merged: Document = {
         "openapi": "3.1.0",
@@ -54,11 +57,13 @@ def merge(
         "paths": {},
         "components": {"schemas": {}, "securitySchemes": {**SECURITY_SCHEMES, **extra_schemes}},
     }
+    operation_ids: set[str] = set()
     for service, document in documents.items():
         renamed = _rename_clashes(service, document, merged["components"])
         for path, item in renamed.get("paths", {}).items():
             if is_reachable(service, path) and path not in merged["paths"]:
-                merged["paths"][path] = _with_security(path, item, is_public)
+                shown = _as_the_door_has_it(path, item, is_public, door_answers)
+                merged["paths"][path] = _with_own_ids(service, shown, operation_ids)
     merged["paths"].update(extra_paths)
     merged["tags"] = _tags(merged["paths"])
     return _without_unused(merged)
@@ -100,13 +105,33 @@ def _rewrite(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
-def _with_security(path: str, item: Document, is_public: Callable[[str, str], bool]) -> Document:
-    secured = dict(item)
+def _as_the_door_has_it(
+    path: str,
+    item: Document,
+    is_public: Callable[[str, str], bool],
+    door_answers: Callable[[str, str], Mapping[str, str]],
+) -> Document:
+    shown = dict(item)
     for method in _METHODS & item.keys():
-        operation = dict(item[method])
-        operation["security"] = [] if is_public(method.upper(), path) else _SECURED
-        secured[method] = operation
-    return secured
+        answers = {
+            status: {"description": text} for status, text in door_answers(method.upper(), path).items()
+        }
+        shown[method] = {
+            **item[method],
+            "security": [] if is_public(method.upper(), path) else _SECURED,
+            "responses": answers | item[method].get("responses", {}),
+        }
+    return shown
+
+
+def _with_own_ids(service: str, item: Document, taken: set[str]) -> Document:
+    """The item, with ids that no operation before has; notes them in `taken`."""
+    for method in sorted(_METHODS & item.keys()):
+        name = item[method].get("operationId")
+        if name in taken:
+            name = item[method]["operationId"] = f"{_prefix(service).rstrip('_').lower()}.{name}"
+        taken.add(name)
+    return item
 
 
 def _tags(paths: Mapping[str, Document]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from shared.errors import MethodNotAllowedError
-from webhook_gateway.edge.errors import HeadersTooLargeError, MalformedRequestError
+from webhook_gateway.edge.errors import HeadersTooLargeError, MalformedRequestError, WebSocketRefusedError
 from webhook_gateway.edge.headers import Headers, fold
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -22,6 +22,8 @@ _RAW_PATH = re.compile(rb"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
 _QUERY = re.compile(rb"[\x21\x22\x24-\x7e]*")
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _DECODE_ROUNDS = 3
+# Where the body ends is in doubt, so nothing more is read.
+_CLOSE = {"Connection": "close"}
 
 
 @lru_cache(maxsize=1024)
@@ -65,6 +67,12 @@ def check_headers(headers: Headers) -> bytes:
     return hosts[0]
 
 
+def check_upgrade(wanted: bytes | None) -> None:
+    """Other upgrades, as to HTTP/2, may be left out; whoever wants a WebSocket can do nothing without it."""
+    if wanted is not None and b"websocket" in wanted.lower():
+        raise WebSocketRefusedError
+
+
 def _refuse_framing_alias(name: bytes) -> None:
     if fold(name) in (b"transfer-encoding", b"content-length"):
         raise MalformedRequestError("A header looks like Content-Length or Transfer-Encoding but is not")
@@ -72,11 +80,13 @@ def _refuse_framing_alias(name: bytes) -> None:
 
 def _check_framing(headers: Headers, lengths: int, encodings: int) -> None:
     if lengths + encodings > 1:
-        raise MalformedRequestError("Content-Length and Transfer-Encoding must appear once, and not together")
+        raise MalformedRequestError(
+            "Content-Length and Transfer-Encoding must appear once, and not together", headers=_CLOSE
+        )
     if encodings:
         coding = next(value for name, value in headers if name == b"transfer-encoding")
         if coding.strip().lower() != b"chunked":
-            raise MalformedRequestError("The only transfer coding accepted is chunked")
+            raise MalformedRequestError("The only transfer coding accepted is chunked", headers=_CLOSE)
 
 
 @lru_cache(maxsize=2048)

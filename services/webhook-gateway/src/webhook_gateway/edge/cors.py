@@ -29,12 +29,12 @@ class CorsPolicy:
 
     def headers(self, origin: bytes | None) -> Headers:
         """What to add to any answer for a request with this Origin."""
-        if origin is None or not self.origins:
+        if not self.origins:
             return []
         if b"*" in self.origins:
             return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", _EXPOSED)]
         if origin not in self.origins:
-            return [(b"vary", b"origin")]
+            return [(b"vary", b"origin")]  # also without an Origin: a cache may keep the answer for one
         return [
             (b"access-control-allow-origin", origin),
             (b"access-control-allow-credentials", b"true"),

@@ -116,7 +116,6 @@ class Exchange:
         extra = [(k.lower().encode(), v.encode()) for k, v in error.headers.items()]
         payload = {
             "success": False,
-            "data": None,
             "error": {
                 "code": error.code,
                 "message": error.message,

@@ -100,6 +100,8 @@ _RESPONSE_DROPPED = HOP_BY_HOP | {
     b"x-request-id",
     b"x-powered-by",
     b"strict-transport-security",
+    b"x-content-type-options",
+    b"referrer-policy",
 }
 _RESPONSE_PREFIXES = (b"x-internal", b"x-service", b"access-control-", b"x-ratelimit", b"ratelimit")
 
@@ -125,7 +127,7 @@ def is_forwardable(name: bytes) -> bool:
 def returned_name(name: bytes) -> bytes | None:
     """A service's header name in lower case; None when it stops here.
 
-    The door sets CORS and rate-limit headers itself.
+    The door sets CORS, rate-limit and safety headers itself.
     """
     lowered = name.lower()
     if lowered in _RESPONSE_DROPPED or lowered.startswith(_RESPONSE_PREFIXES):

@@ -52,10 +52,13 @@ def parse_address(path: str) -> Address:
 class WebhookEndpoint:
     """Answers POST on the webhook paths; the tenant comes from the token alone, never from the body."""
 
-    def __init__(self, ingestion: Ingestion, guard: FailureGuard, *, max_bytes: int, public_url: str) -> None:
+    def __init__(
+        self, ingestion: Ingestion, guard: FailureGuard, *, max_bytes: int, patience: float, public_url: str
+    ) -> None:
         self._ingestion = ingestion
         self._guard = guard
         self._max_bytes = max_bytes
+        self._patience = patience
         self._public_url = public_url.rstrip("/")
 
     async def handle(self, exchange: Exchange) -> None:
@@ -70,8 +73,10 @@ class WebhookEndpoint:
             if not self._ingestion.remembers(token):
                 self._guard.check(bucket)
             await self._ingestion.check_token(token, address.types)
-            body = await RequestBody(exchange.receive, exchange.index, self._max_bytes).read()
-            receipt = await self._ingestion.accept(self._submission(exchange, address, token, body))
+            body = RequestBody(exchange.receive, exchange.index, self._max_bytes, patience=self._patience)
+            receipt = await self._ingestion.accept(
+                self._submission(exchange, address, token, await body.read())
+            )
         except UnauthorizedError:
             self._guard.note(bucket)
             raise

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
 
 import aiohttp
 from multidict import istr
 from yarl import URL
 
+from shared.web.dependencies import PATIENCE_HEADER
 from webhook_gateway.edge.body import RequestBody
 from webhook_gateway.edge.errors import ClientGoneError
 from webhook_gateway.edge.exchange import Exchange
@@ -72,7 +73,7 @@ class Proxy:
         patience, total = self._time_limits(exchange, body)
         supervisor = Supervisor(exchange.receive, body, patience=patience, total=total)
         try:
-            response = await self._send(exchange, service, body, first_piece, authorization, supervisor)
+            response = await self._send(exchange, service, body, first_piece, authorization, patience)
             try:
                 await _relay(exchange, response, body, supervisor)
             finally:
@@ -94,14 +95,14 @@ class Proxy:
         body: RequestBody,
         first_piece: bytes,
         authorization: bytes | None,
-        supervisor: Supervisor,
+        patience: float | None,
     ) -> aiohttp.ClientResponse:
         assert self._session is not None, "open the proxy first"
         return await self._session.request(
             exchange.method,
             self._target(service, exchange),
-            headers=self._request_headers(exchange, body, authorization),
-            data=_payload(body, first_piece, supervisor.progress),
+            headers=self._request_headers(exchange, body, authorization, patience),
+            data=_payload(body, first_piece),
             allow_redirects=False,
         )
 
@@ -112,7 +113,7 @@ class Proxy:
         return URL(target.decode("ascii"), encoded=True)
 
     def _request_headers(
-        self, exchange: Exchange, body: RequestBody, authorization: bytes | None
+        self, exchange: Exchange, body: RequestBody, authorization: bytes | None, patience: float | None
     ) -> list[tuple[str, str]]:
         headers: list[tuple[str, str]] = [
             (_name(name), _text(value))
@@ -121,6 +122,8 @@ class Proxy:
         ]
         if authorization is not None:
             headers.append(("authorization", _text(authorization)))
+        if patience is not None:
+            headers.append((PATIENCE_HEADER, str(int(patience * 1000))))
         headers += [
             ("x-request-id", exchange.request_id),
             ("traceparent", exchange.traceparent),
@@ -144,14 +147,12 @@ class Proxy:
         return settings.proxy_first_byte_timeout, total
 
 
-def _payload(
-    body: RequestBody, first_piece: bytes, extend: Callable[[], None]
-) -> bytes | AsyncIterator[bytes] | None:
+def _payload(body: RequestBody, first_piece: bytes) -> bytes | AsyncIterator[bytes] | None:
     if not body.is_expected:
         return None
     if body.finished:
         return first_piece
-    return body.stream(first_piece, extend)
+    return body.stream(first_piece)
 
 
 def _public_port(url: str) -> int:
@@ -172,10 +173,8 @@ def _text(value: bytes) -> str:
 
 def _failure(error: Exception, exchange: Exchange, service: str, body: RequestBody) -> Exception:
     """What a failed exchange with a service means for the client."""
-    if body.too_large:
-        return body.refusal()
-    if body.client_gone:
-        return ClientGoneError()
+    if body.failure is not None and not exchange.has_started:
+        return body.failure
     if exchange.has_started:
         return UpstreamBrokenError(service)
     if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):

@@ -16,10 +16,10 @@ Reason = Literal["client_gone", "timeout"]
 class Supervisor:
     """Cancels the task that created it; `reason` tells that from other cancellations.
 
-    One timer watches everything: silence of the service (`patience`, from the last `progress`), the whole
-    request (`total`), and the client hanging up. Most answers arrive before its first tick, so that is all
-    they pay. While the body is still being read, its reader notices the disconnect instead. Seconds; None is
-    for ever.
+    One timer watches everything: silence of the service (`patience`, from the last `progress` or piece of the
+    client's body), the whole request (`total`), and the client hanging up. Most answers arrive before its
+    first tick, so that is all they pay. While the body is still being read, its reader notices the disconnect
+    and the client's own silence instead. Seconds; None is for ever.
     """
 
     __slots__ = (
@@ -31,6 +31,7 @@ class Supervisor:
         "_owner",
         "_patience",
         "_receive",
+        "_taken",
         "_timer",
         "_total",
         "reason",
@@ -41,6 +42,7 @@ class Supervisor:
     ) -> None:
         self._receive = receive
         self._body = body
+        self._taken = body.taken
         self._patience = patience
         self._total = total
         self._loop = asyncio.get_running_loop()
@@ -66,6 +68,8 @@ class Supervisor:
 
     def _tick(self) -> None:
         now = self._loop.time()
+        if self._body.is_awaited or self._body.taken != self._taken:
+            self._taken, self._last = self._body.taken, now
         silent = self._patience is not None and now - self._last > self._patience
         late = self._total is not None and now - self._began > self._total
         if silent or late:
