@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from code_service.automation.planning.model import discount_of
 from code_service.fienta.memory import MemoryDiscounts
 from code_service.fienta.port import (
     Discount,
@@ -122,7 +123,8 @@ def _written(one: DiscountCode) -> dict[str, Any]:
     return {
         "id": one.id,
         "code": one.code,
-        "percent": str(one.discount.percent),
+        "percent": str(one.discount.percent) if one.discount.percent is not None else None,
+        "amount_minor": one.discount.amount_minor,
         "orders": one.limit_per_order,
         "tickets": one.limit_per_ticket,
         "title": one.title,
@@ -130,10 +132,12 @@ def _written(one: DiscountCode) -> dict[str, Any]:
 
 
 def _read(found: dict[str, Any]) -> DiscountCode:
+    discount = discount_of(found)
+    assert discount is not None, "it was written with one"
     return DiscountCode(
         id=found["id"],
         code=found["code"],
-        discount=Discount.of_percent(found["percent"]),
+        discount=discount,
         limit_per_order=found["orders"],
         limit_per_ticket=found["tickets"],
         title=found["title"],

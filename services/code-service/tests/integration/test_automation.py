@@ -108,6 +108,9 @@ async def test_codes_are_made_once_and_ours_follow(jobs: Automation, shop: FileS
     assert str(shop.codes["A-2"].discount) == "0 %"
     assert (shop.opened_with[0]["event"], shop.opened_with[0]["headless"]) == ("118000", False)
     assert [await synced(jobs.codes, code) for code in ("A-1", "OTHER")] == ["synced", "none"]
+    ours = await jobs.codes.get("A-1")
+    assert (ours["limit_per_order"], ours["limit_per_ticket"]) == (2, 1)
+    assert ours["metadata"] == {"discount_percent": 40}
     assert ("sync", "available", "available") in await jobs.codes.history("A-1")
     assert (await jobs.rows(job["id"], "failed"))[0][:3] == (4, "not ok", "failed")
     log = await jobs.codes.data("GET", f"/batch-jobs/{job['id']}/logs")
@@ -196,6 +199,10 @@ async def test_a_discount_of_zero_and_limits_alone_can_be_set(jobs: Automation, 
     assert (ours["limit_per_order"], ours["limit_per_ticket"], ours["sync_state"]) == (None, 3, "synced")
     again = await jobs.run("fienta/update-discount", "code\nA\n", dry_run="false", **limits)
     assert (again["result"]["skipped"], len(shop.calls)) == (1, 3)
+    for values in ({"discount_amount_minor": "500"}, {"discount_percent": "12.5"}):
+        await jobs.run("fienta/update-discount", "code\nA\n", dry_run="false", **values)
+        ours = await jobs.codes.get("A")
+        assert ours["metadata"] == {"note": "x"} | {name: float(value) for name, value in values.items()}
 
 
 async def test_a_job_of_which_nothing_could_be_done_has_failed_and_can_be_requeued(

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +56,7 @@ async def test_codes_that_differ_in_case_are_the_same(codes: Codes) -> None:
     assert (await codes.get("sPRING10"))["code"] == "Spring10"
 
 
-@pytest.mark.parametrize("code", ["", "a b", "-a", "a/b", "ä", "x" * 65, "a\n", "export.csv", "Export.XLSX"])
+@pytest.mark.parametrize("code", ["", "a b", "-a", "a/b", "ä", "x" * 65, "a\n", "export.csv", "Batches"])
 async def test_what_cannot_stand_in_a_path_is_no_code(codes: Codes, code: str) -> None:
     if code == "a\n":
         code = "a\nb"
@@ -140,11 +141,29 @@ async def test_only_given_fields_change(codes: Codes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"limit_per_order": 0}, {"status": "used"}, {"pool": "A b"}, {"type": None}]
+    ("field", "value"),
+    [
+        ("limit_per_order", 0),
+        ("status", "used"),
+        ("pool", "A b"),
+        ("type", None),
+        ("expires_at", "0001-01-01T00:00:00+14:00"),
+        ("expires_at", "9999-12-31T23:59:59-14:00"),
+        ("metadata", {"number": 10**30}),
+        ("metadata", {"deep": json.loads("[" * 300 + "]" * 300)}),
+        ("metadata", {"nul": "\x00"}),
+    ],
 )
-async def test_other_changes_are_refused(codes: Codes, body: dict[str, Any]) -> None:
+async def test_other_changes_are_refused_by_name(codes: Codes, field: str, value: Any) -> None:
     await codes.create("A")
-    assert (await codes.call("PUT", "/codes/A", body)).status_code == 422
+    refused = await codes.call("PUT", "/codes/A", {field: value})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (422, field)
+
+
+async def test_filters_that_nothing_can_match_are_refused_by_name(codes: Codes) -> None:
+    for field, value in (("q", "%00"), ("created_from", "0001-01-01T00:00:00%2B14:00")):
+        refused = await codes.call("GET", f"/codes?{field}={value}")
+        assert (refused.status_code, refused.json()["error"]["field"]) == (422, field)
 
 
 async def test_lists_filter_and_page(codes: Codes) -> None:

@@ -1,6 +1,6 @@
 """Callers that want one code of a pool at the same moment are served together.
 
-What an allocation costs is mostly the round trip and the commit. While one statement is on its way, those who
+What an allocation costs is mostly the round trip and the commit. While statements are on their way, those who
 come wait for the next, which takes a code for each of them; a caller who comes alone does not wait.
 """
 
@@ -20,7 +20,8 @@ from shared.database import SimpleDatabase
 from shared.errors import ServiceUnavailableError
 from shared.web import Runtime
 
-_AT_ONCE = 3  # statements of a pool on their way: while some wait for the disk, one works
+_AT_ONCE = 2  # statements of a pool on their way: while Postgres works for one, this process does for the other
+_LEAST = 8  # callers for whom one statement is cheaper than two
 _MOST = 64  # callers served by one
 _PATIENCE = 5.0  # seconds until the last codes, held by others, count as taken
 _PAUSE = 0.005
@@ -41,6 +42,7 @@ class AllocationDesk:
         self._db = db
         self._waiting: dict[_Pool, deque[_Caller]] = {}
         self._serving: Counter[_Pool] = Counter()
+        self._served: Counter[_Pool] = Counter()  # callers whose statement is on its way
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, wish: Wish) -> Taken | None:
@@ -62,22 +64,33 @@ class AllocationDesk:
     async def _serve(self, pool: _Pool) -> None:
         try:
             while callers := self._next(pool):
-                if again := await self._answer(callers):
-                    await asyncio.sleep(_PAUSE)
+                self._served[pool] += len(callers)
+                try:
+                    again = await self._answer(callers)
+                finally:
+                    self._served[pool] -= len(callers)
+                # Who has its answer may come again at once, and is then served with the others.
+                await asyncio.sleep(_PAUSE if again else 0)
+                if again:
                     self._waiting.setdefault(pool, deque()).extendleft(reversed(again))
         finally:
             self._serving[pool] -= 1
             if not self._serving[pool]:
-                del self._serving[pool]
-                self._waiting.pop(pool, None)
+                for of_pool in (self._serving, self._served, self._waiting):
+                    of_pool.pop(pool, None)
 
     def _next(self, pool: _Pool) -> list[_Caller]:
-        """Those who wait longest. Of callers with the same key one; the others find its result later."""
+        """Those who wait longest, up to a fair share of all.
+
+        Of callers with the same key one; the others find its result later.
+        """
         queue = self._waiting.get(pool, deque())
+        share = -(-(len(queue) + self._served[pool]) // _AT_ONCE)
+        most = min(max(share, _LEAST), _MOST)
         chosen: list[_Caller] = []
         later: list[_Caller] = []
         keys: set[str] = set()
-        while queue and len(chosen) < _MOST:
+        while queue and len(chosen) < most:
             caller = queue.popleft()
             if caller.wish.key in keys:
                 later.append(caller)

@@ -45,9 +45,10 @@ class JobJournal:
             if await self._apply(tx, step.row, outcome) is False:
                 conflict = f"another of our codes is called {step.row.new_code}; ours stays {step.row.code}"
                 reason = f"{reason}; {conflict}" if reason else conflict
-            await repository.end(
-                tx, tx.tenant, self._ctx.job.id, step.place, outcome.state, reason, self._clock.now()
-            )
+            now = self._clock.now()
+            await repository.end(tx, tx.tenant, self._ctx.job.id, step.place, outcome.state, reason, now)
+            for code in filter(None, (step.row.code, step.row.new_code)):
+                await repository.mark_waiting_again(tx, tx.tenant, self._ctx.job.id, code, now)
 
     async def _apply(self, tx: Tx, row: PlannedRow, outcome: Outcome) -> bool | None:
         """Let our own code follow; False when it cannot take its new name."""
@@ -56,7 +57,7 @@ class JobJournal:
         by = self._by(outcome)
         if self._action == "rename" and state == "synced" and row.new_code is not None:
             return await repository.rename(tx, tx.tenant, row.code, row.new_code, now, by)
-        if self._action == "update" and state == "synced":
+        if state == "synced":
             await repository.set_values(tx, tx.tenant, row.code, row.wanted, now)
         await repository.set_sync(tx, tx.tenant, row.code, state, now, by)
         return None

@@ -121,6 +121,11 @@ async def mark_waiting(tx: Tx, tenant_id: UUID, job_id: UUID, now: datetime) -> 
     await tx.execute("SELECT wait_for_shop($1, $2, $3)", tenant_id, job_id, now)
 
 
+async def mark_waiting_again(tx: Tx, tenant_id: UUID, job_id: UUID, code: str, now: datetime) -> None:
+    """A job is done with one of our codes, if it is one: it is `pending` again where another job waits."""
+    await tx.execute("SELECT wait_on($1, $2, $3, $4)", tenant_id, job_id, code, now)
+
+
 async def set_sync(
     tx: Tx, tenant_id: UUID, code: str, state: str, now: datetime, by: dict[str, Any] | None = None
 ) -> bool:
@@ -165,7 +170,10 @@ async def rename(
 
 
 async def set_values(tx: Tx, tenant_id: UUID, code: str, wanted: dict[str, Any], now: datetime) -> None:
-    """Write the shop's new limits and percentage to one of our codes, if it is one. A limit of 0 is none."""
+    """Write the shop's new limits and discount to one of our codes, if it is one. A limit of 0 is none.
+
+    A discount is `discount_percent` or, in cents, `discount_amount_minor`.
+    """
     await tx.execute(
         """UPDATE code SET updated_at = $4,
                limit_per_order = CASE WHEN $3 ? 'limit_per_order'
@@ -173,8 +181,11 @@ async def set_values(tx: Tx, tenant_id: UUID, code: str, wanted: dict[str, Any],
                limit_per_ticket = CASE WHEN $3 ? 'limit_per_ticket'
                                        THEN nullif(($3->>'limit_per_ticket')::int, 0)
                                        ELSE limit_per_ticket END,
-               metadata = CASE WHEN $3 ? 'percent'
-                   THEN metadata || jsonb_build_object('discount_percent', ($3->>'percent')::numeric)
+               metadata = CASE
+                   WHEN $3 ? 'percent' THEN metadata - 'discount_amount_minor'
+                       || jsonb_build_object('discount_percent', ($3->>'percent')::numeric)
+                   WHEN $3 ? 'amount_minor' THEN metadata - 'discount_percent'
+                       || jsonb_build_object('discount_amount_minor', ($3->>'amount_minor')::bigint)
                    ELSE metadata END
            WHERE tenant_id = $1 AND code_norm = upper($2)""",
         tenant_id,

@@ -91,10 +91,10 @@ def _open(folder: Path, parts: list[str]) -> BinaryIO:
         finally:
             os.close(held)
     except OSError as error:
-        raise NotFoundError("There is no such file") from error
+        raise NotFoundError(f"There is no file {'/'.join(parts)}") from error
     if not stat.S_ISREG(os.fstat(found).st_mode):
         os.close(found)
-        raise NotFoundError("There is no such file")
+        raise NotFoundError(f"There is no file {'/'.join(parts)}")
     return os.fdopen(found, "rb")
 
 

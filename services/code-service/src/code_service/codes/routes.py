@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime
 
 from code_service.actor import Operator
 from code_service.codes import repository, service
@@ -18,6 +17,8 @@ from code_service.codes.schemas import (
     CodeType,
     CodeUpdate,
     Line,
+    Moment,
+    Part,
     Pool,
     ReasonIn,
     RollbackIn,
@@ -55,11 +56,11 @@ async def list_codes(
     pool: Pool | None = None,
     sync_state: SyncState | None = None,
     batch_id: UUID | None = None,
-    created_from: AwareDatetime | None = None,
-    created_to: Annotated[AwareDatetime | None, Query(description="Before this time")] = None,
+    created_from: Moment | None = None,
+    created_to: Annotated[Moment | None, Query(description="Before this time")] = None,
     recipient: Line | None = None,
     order_id: Line | None = None,
-    q: Annotated[str | None, Query(max_length=64, description="Part of the code, in any case")] = None,
+    q: Annotated[Part | None, Query(description="Part of the code, in any case")] = None,
 ) -> ApiResponse[list[CodeOut]]:
     """Newest first."""
     now = rt.clock.now()

@@ -10,11 +10,12 @@ import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from code_service.codes.lifecycle import Status
+from code_service.orders.values import as_utc
 
 CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-_METADATA_BYTES = 8 * 1024
-#: `GET /codes/export.csv` and the like are paths of their own.
-RESERVED = frozenset(("EXPORT.CSV", "EXPORT.XLSX"))
+METADATA_BYTES = 8 * 1024
+#: `GET /codes/export.csv`, `GET /codes/batches/…` and the like are paths of their own.
+RESERVED = frozenset(("BATCHES", "EXPORT.CSV", "EXPORT.XLSX"))
 
 
 def _not_reserved(code: str) -> str:
@@ -24,8 +25,12 @@ def _not_reserved(code: str) -> str:
 
 
 def _small(metadata: dict[str, Any]) -> dict[str, Any]:
-    if len(orjson.dumps(metadata)) > _METADATA_BYTES or "\\u0000" in orjson.dumps(metadata).decode():
-        raise ValueError(f"metadata may have at most {_METADATA_BYTES} bytes of JSON and no NUL characters")
+    try:
+        written = orjson.dumps(metadata)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"metadata cannot be kept: {error}") from None
+    if len(written) > METADATA_BYTES or b"\\u0000" in written:
+        raise ValueError(f"metadata may have at most {METADATA_BYTES} bytes of JSON and no NUL characters")
     return metadata
 
 
@@ -34,11 +39,13 @@ CodeText = Annotated[
 ]
 CodeType = Literal["discount", "free_ticket", "upgrade"]
 SyncState = Literal["none", "pending", "pushing", "synced", "failed", "drift"]
+Moment = Annotated[AwareDatetime, AfterValidator(as_utc)]
 Pool = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=64)]
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$"),
 ]
+Part = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
 
@@ -52,7 +59,7 @@ class CodeFields(Body):
 
     type: CodeType = "discount"
     pool: Pool = "default"
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     limit_per_order: Limit | None = None
     limit_per_ticket: Limit | None = None
     metadata: Metadata = Field(default_factory=dict)
@@ -69,7 +76,7 @@ class CodeUpdate(Body):
 
     type: CodeType = "discount"
     pool: Pool = "default"
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     limit_per_order: Limit | None = None
     limit_per_ticket: Limit | None = None
     metadata: Metadata = Field(default_factory=dict)
@@ -83,7 +90,7 @@ class UseIn(Body):
     """`used_at` is when it was redeemed, if that was not now."""
 
     order_id: Line | None = None
-    used_at: AwareDatetime | None = None
+    used_at: Moment | None = None
     reason: Line | None = None
 
 

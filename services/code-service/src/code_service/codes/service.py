@@ -67,7 +67,7 @@ def _at_the_shop(row: dict[str, Any]) -> dict[str, Any]:
     """What a ticket shop knows of a code beside its text."""
     metadata = row["metadata"] or {}
     return {name: row[name] for name in ("limit_per_order", "limit_per_ticket")} | {
-        name: metadata.get(name) for name in ("discount_percent", "discount_amount")
+        name: metadata.get(name) for name in ("discount_percent", "discount_amount_minor", "discount_amount")
     }
 
 

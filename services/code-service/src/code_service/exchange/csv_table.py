@@ -113,6 +113,8 @@ def _dialect(file: io.TextIOWrapper) -> tuple[str, int]:
     declared = first.strip().lower()
     if declared.startswith("sep=") and len(declared) == len("sep=;"):
         return first.strip()[-1], 1
+    while first.isspace():
+        first = file.readline(_HEAD)
     file.seek(0)
     return max(_DELIMITERS, key=lambda delimiter: _width(first, delimiter)), 0
 

@@ -10,12 +10,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import AwareDatetime
 from starlette.background import BackgroundTask
 
 from code_service.actor import Operator
 from code_service.codes.lifecycle import Status
-from code_service.codes.schemas import CodeType, Pool
+from code_service.codes.schemas import CodeType, Moment, Pool
 from code_service.exchange.export import export_csv, export_xlsx
 from code_service.exchange.files import open_table
 from code_service.exchange.job import IMPORT
@@ -45,7 +44,7 @@ async def import_codes(
     rt: RuntimeDep,
     code_type: Annotated[CodeType, Form(alias="type")] = "discount",
     pool: Annotated[Pool, Form()] = "default",
-    expires_at: Annotated[AwareDatetime | None, Form()] = None,
+    expires_at: Annotated[Moment | None, Form()] = None,
 ) -> ApiResponse[BatchAccepted]:
     """Upload a file of codes; a job reads it. Type, pool and date hold for rows that name none.
 

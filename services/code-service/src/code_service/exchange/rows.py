@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from code_service.codes.schemas import CODE_PATTERN, RESERVED
+import orjson
+
+from code_service.codes.schemas import CODE_PATTERN, METADATA_BYTES, RESERVED
 from code_service.exchange.table import Table, UnreadableFileError, as_record, normal_name, split_header
 from code_service.generation.repository import NewCode
+from code_service.orders.values import as_utc
 
 _CODE = re.compile(CODE_PATTERN + r"\Z")
 _POOL = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*\Z")
@@ -84,7 +87,11 @@ def parse(row: Row, defaults: Defaults) -> NewCode:
         for name, value in row.cells.items()
         if name and value and field_of(name) is None and name.lower() not in _IGNORED
     }
+    if len(orjson.dumps(extra)) > METADATA_BYTES:
+        raise RowError("too_long", f"the other columns have more than {METADATA_BYTES:,} bytes together")
     code = fields.get("code", "")
+    if "\n" in code:
+        raise RowError("invalid_code", "the code goes over several lines: a quotation mark is not closed")
     if not _CODE.match(code) or code.upper() in RESERVED:
         raise RowError("invalid_code", "a code has 1 to 64 letters, digits, dots, hyphens or underscores")
     return NewCode(
@@ -111,9 +118,11 @@ def _chosen(field: str, value: str) -> str:
 def _limit(text: str) -> int | None:
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= _MAX_LIMIT):
+    # Tables that were saved again by a program that knows no whole numbers have "2.0".
+    number = text.removesuffix(".0")
+    if not (number.isascii() and number.isdigit() and len(number) < 8 and 1 <= int(number) <= _MAX_LIMIT):
         raise RowError("invalid_limit", "a limit is a whole number from 1")
-    return int(text)
+    return int(number)
 
 
 def _date(text: str) -> datetime | None:
@@ -122,11 +131,10 @@ def _date(text: str) -> datetime | None:
         return None
     for pattern in (None, *_DATES):
         try:
-            # A zone that is missing is added below.
-            found = datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text)  # noqa: DTZ007
+            # A zone that is missing is added by the caller.
+            return as_utc(datetime.strptime(text, pattern) if pattern else datetime.fromisoformat(text))  # noqa: DTZ007
         except ValueError:
             continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
     raise RowError("invalid_date", "a date is written like 2026-12-31T18:00:00Z or 31.12.2026 18:00")
 
 

@@ -67,7 +67,10 @@ async def list_links(
     page: Page,
     tx: ReadTx,
     rt: RuntimeDep,
-    q: Annotated[str | None, Query(max_length=200, description="Part of slug, title or address")] = None,
+    q: Annotated[
+        str | None,
+        Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of slug, title or address"),
+    ] = None,
 ) -> ApiResponse[list[LinkOut]]:
     """Newest first."""
     rows = await repository.page(tx, user.tenant_id, q, page.value(0), page.fetch_limit)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     Field,
     StringConstraints,
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from code_service.codes.schemas import Body, Line
+from code_service.codes.schemas import Body, Line, Moment
 from code_service.links.urls import MAX_URL, clean_url
 
 _RESERVED = frozenset(("redirect", "stats", "admin", "api", "health", "docs", "login"))
@@ -53,7 +52,7 @@ class LinkIn(Body):
     slug: Slug | None = None
     title: Line | None = None
     utm: Utm = Field(default_factory=Utm)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -75,7 +74,7 @@ class LinkUpdate(Body):
     title: Line | None = None
     utm: Utm = Field(default_factory=Utm)
     is_active: bool = True
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class LinkOut(BaseModel):

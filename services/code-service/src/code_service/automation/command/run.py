@@ -85,6 +85,12 @@ def main(argv: Sequence[str], *, open_shop: Browse = browse) -> int:
         return _end(arguments.INTERRUPTED, "interrupted; the same command goes on where this one stopped")
 
 
+def _check_files(*paths: Path) -> None:
+    for path in paths:
+        if path.is_dir() or not path.exists():
+            raise PlanError(f"there is no file {path}")
+
+
 def _end(status: int, why: str) -> int:
     _say(why)
     return status
@@ -95,6 +101,7 @@ def _say(line: str, to: TextIO | None = None) -> None:
 
 
 def _diff(given: argparse.Namespace) -> int:
+    _check_files(given.before, given.after)
     report = diff_files(given.before, given.after, code_column=given.code_column)
     _write(given.out, reports.diff(report))
     _say(", ".join(f"{number} {name}" for name, number in report.counts.items()))
@@ -109,6 +116,7 @@ def _write(path: Path | None, data: bytes) -> None:
 
 
 def _convert(given: argparse.Namespace) -> int:
+    _check_files(given.file)
     if given.out is None:
         rows = write_csv(given.file, sys.stdout.buffer, sheet=given.sheet, delimiter=given.delimiter)
     else:
@@ -126,6 +134,7 @@ def plan_of(given: argparse.Namespace, options: ShopJob) -> list[PlannedRow]:
         raise PlanError("one file is needed: --csv" + (", --pairs-csv or --list-csv" * ("pairs" in given)))
     path = files[named[0]]
     assert path is not None, "it was named"
+    _check_files(path)
     if isinstance(options, RenameCodesIn):
         return plans.rename_plan(options, named[0], path)
     if isinstance(options, UpdateDiscountIn):
