@@ -16,8 +16,8 @@ that are gone cannot be cleaned away then, and who begins at the head of the ind
 
 `CPU us` is what a code costs the processors, here and in Postgres: a busy machine disturbs it less.
 
-In a quiet database the ratio to plain with a good plan is bounded by what ours writes beside the code: of 57
-us a code in Postgres (64 callers a statement), 20 go to its two events and 10 to its history.
+In a quiet database the ratio to plain with a good plan is bounded by what ours writes beside the code: of 40
+us a code in Postgres (32 callers a statement), 10 go to its two events and 10 to its history.
 """
 
 # ruff: noqa: E402  # run as a program, it prepares the environment before the rest can be imported
