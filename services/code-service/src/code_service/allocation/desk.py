@@ -20,7 +20,7 @@ from shared.database import SimpleDatabase
 from shared.errors import ServiceUnavailableError
 from shared.web import Runtime
 
-_AT_ONCE = 2  # statements of a pool on their way: while Postgres works for one, this process does for the other
+_AT_ONCE = 2  # statements of a pool on their way: Postgres works for one, this process for the other
 _LEAST = 8  # callers for whom one statement is cheaper than two
 _MOST = 64  # callers served by one
 _PATIENCE = 5.0  # seconds until the last codes, held by others, count as taken
