@@ -19,6 +19,14 @@ async def test_first_registration_makes_tenant_owner_and_session(accounts: Accou
     assert me.json()["data"]["scopes"] == ["admin", "read", "write"]
 
 
+async def test_the_others_hear_where_a_tenant_is_now(accounts: Accounts) -> None:
+    ada = await accounts.register("ada@example.com")
+    for changes in ({"retention_days": 60}, {"time_zone": "Europe/Paris"}, {"time_zone": "Europe/Paris"}):
+        assert (await accounts.client.patch("/tenants/current", json=changes, headers=ada.headers)).is_success
+    [told] = await accounts.events("auth.tenant.updated.v1")
+    assert (told["tenant_id"], told["time_zone"]) == (str(ada.tenant_id), "Europe/Paris")
+
+
 async def test_registration_tells_the_others(accounts: Accounts) -> None:
     ada = await accounts.register("ada@example.com", verify=False)
     (tenant,) = await accounts.events("auth.tenant.created.v1")

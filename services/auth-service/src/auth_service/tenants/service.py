@@ -17,6 +17,8 @@ from auth_service.tenants.repository import TenantRecord
 from auth_service.tenants.schemas import TenantChanges
 from shared.database import Tx
 from shared.errors import NotFoundError, UnprocessableError
+from shared.events import new_event
+from shared.events.catalog import TenantUpdated
 from shared.utils.ids import uuid7
 
 _NOT_NULL = ("name", "time_zone", "sending_domains", "retention_days")
@@ -68,4 +70,7 @@ async def change(tx: Tx, auth: AuthContext, tenant_id: UUID, body: TenantChanges
     await audit.record(
         tx, auth, act, "tenant.updated", tenant_id=tenant_id, target=("tenant", tenant_id), changes=log
     )
+    if changes.keys() & {"name", "time_zone"}:
+        fact = TenantUpdated(tenant_id=tenant_id, name=after.name, slug=after.slug, time_zone=after.time_zone)
+        await auth.events.publish(tx, new_event("auth.tenant.updated.v1", fact, tenant_id=tenant_id))
     return after

@@ -40,12 +40,15 @@ async def tenant_zone(tx: Tx, tenant_id: UUID) -> str | None:
     return zone
 
 
-async def remember_zone(tx: Tx, tenant_id: UUID, zone: str) -> None:
+async def remember_zone(tx: Tx, tenant_id: UUID, zone: str, said_at: datetime) -> None:
+    """What was said last counts, in whatever order it is heard."""
     await tx.execute(
-        """INSERT INTO tenant_time_zone (tenant_id, time_zone) VALUES ($1, $2)
-           ON CONFLICT (tenant_id) DO UPDATE SET time_zone = excluded.time_zone""",
+        """INSERT INTO tenant_time_zone AS z (tenant_id, time_zone, said_at) VALUES ($1, $2, $3)
+           ON CONFLICT (tenant_id) DO UPDATE SET time_zone = excluded.time_zone, said_at = excluded.said_at
+           WHERE z.said_at <= excluded.said_at""",
         tenant_id,
         zone,
+        said_at,
     )
 
 
