@@ -132,6 +132,19 @@ async def test_resuming_leaves_out_who_was_suppressed_meanwhile(kit: Kit) -> Non
     assert await kit.counts(campaign_id) == {"skipped": 1}
 
 
+async def test_who_has_moved_gets_the_mail_at_the_new_address(kit: Kit) -> None:
+    campaign_id = await kit.started(2)
+    await kit.ok("POST", f"/{campaign_id}/pause")
+    moved, suppressed = await kit.recipients(campaign_id)
+    await suppress(kit, "gone@example.com")
+    for person, address in ((moved, "new@example.com"), (suppressed, "gone@example.com")):
+        path = f"/api/v2/contacts/{kit.tenant}/{person['contact_id']}"
+        assert (await kit.request("PUT", path, json={"email": address})).is_success
+    await kit.ok("POST", f"/{campaign_id}/resume")
+    rows = {row["email"]: row["state"] for row in await kit.recipients(campaign_id)}
+    assert rows == {"new@example.com": "queued", "gone@example.com": "skipped"}
+
+
 @pytest.mark.parametrize(
     ("states", "status", "failed"),
     [

@@ -9,7 +9,7 @@ import pytest
 
 from campaign_service.campaigns.scheduler import start_due
 
-from .campaigns_kit import Kit
+from .campaigns_kit import HTML, Kit
 
 
 @pytest.fixture
@@ -77,3 +77,28 @@ async def test_a_campaign_that_cannot_start_does_not_hold_up_the_next(kit: Kit) 
     stored = await kit.ok("GET", f"/{broken['id']}")
     assert (stored["status"], stored["status_reason"].startswith("could not start")) == ("draft", True)
     assert (await kit.ok("GET", f"/{sound['id']}"))["status"] == "sending"
+
+
+async def test_mistakes_keep_a_schedule_back_like_a_send(kit: Kit) -> None:
+    await kit.add_contacts(1)
+    at = (kit.clock.now() + timedelta(hours=1)).isoformat()
+    good, bad = await kit.add_template(["en"]), await kit.add_template(["en"], HTML + "<a href=''>soon</a>")
+    campaign = await kit.create(scheduled_at=at, template_id=str(bad))
+    refused = await kit.campaigns("POST", f"/{campaign['id']}/schedule")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "PREFLIGHT_FAILED")
+    forced = await kit.create(scheduled_at=at, template_id=str(bad))
+    path = f"/{forced['id']}/schedule?force=true"
+    assert (await kit.campaigns("POST", path, headers=kit.headers("operator"))).status_code == 403
+    await kit.ok("POST", path, headers=kit.headers("admin"))
+    later = await kit.create(scheduled_at=at, template_id=str(good))
+    await kit.ok("POST", f"/{later['id']}/schedule")
+    await kit.ok("PUT", f"/{later['id']}", json={"template_id": str(bad)})
+    kit.clock.advance(3700)
+    while await start_due(kit.runtime):
+        pass
+    assert (await kit.ok("GET", f"/{forced['id']}"))["status"] == "sending"
+    stored = await kit.ok("GET", f"/{later['id']}")
+    assert (stored["status"], stored["status_reason"]) == (
+        "draft",
+        "could not start: Links lead nowhere yet: (empty)",
+    )

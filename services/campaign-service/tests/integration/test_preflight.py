@@ -135,3 +135,15 @@ async def test_recipients_get_the_content_of_their_category_even_where_their_lan
     campaign = await kit.create(template_id=str(template))
     await kit.ok("POST", f"/{campaign['id']}/send")
     assert [row["language"] for row in await kit.recipients(campaign["id"])] == ["fr"]
+
+
+async def test_mistakes_of_a_variant_are_mistakes(kit: Kit) -> None:
+    await kit.add_contacts(1)
+    campaign = await campaign_of(kit, GOOD)
+    bad = str(await kit.add_template(["en"], GOOD + "<a href=''>soon</a>"))
+    variants = {"variants": [{"subject": "One"}, {"template_id": bad}], "test_percent": 100}
+    await kit.ok("POST", f"/{campaign}/variants", json=variants)
+    found = await kit.ok("GET", f"/{campaign}/preflight")
+    assert [check["content"] for check in found["checks"] if check["status"] == "error"] == ["variant 2, en"]
+    refused = await kit.campaigns("POST", f"/{campaign}/send")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "PREFLIGHT_FAILED")

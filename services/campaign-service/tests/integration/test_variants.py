@@ -283,3 +283,22 @@ async def test_the_rest_waits_for_its_hour_after_the_decision_too(kit: Kit) -> N
     rest = [row for row in await kit.recipients(campaign["id"]) if row["state"] == "queued"]
     assert {row["next_attempt_at"].strftime("%H:%M") for row in rest} == {local}
     assert min(row["next_attempt_at"] for row in rest) > kit.clock.now() + timedelta(hours=20)
+
+
+async def test_a_campaign_keeps_no_variants_that_do_not_fit_it(kit: Kit) -> None:
+    campaign = await kit.create()
+    path = f"/{campaign['id']}"
+    await kit.ok("POST", f"{path}/variants", json={"variants": [{"subject": "One"}, {"subject": "Two"}]})
+    refused = await kit.campaigns("PUT", path, json={"channel": "sms", "sms_text": "Hello"})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "variants.0")
+    assert (await kit.ok("GET", path))["channel"] == "email"
+    await kit.ok("DELETE", f"{path}/variants")
+    await kit.ok("PUT", path, json={"channel": "sms", "sms_text": "Hello"})
+
+
+async def test_errors_say_which_variant(kit: Kit) -> None:
+    campaign = await kit.create()
+    body = {"variants": [{"subject": "One"}, {"subject": "Two {{ first_name"}]}
+    refused = (await kit.campaigns("POST", f"/{campaign['id']}/variants", json=body)).json()["error"]
+    assert refused["field"] == "variants.1.subject"
+    assert refused["message"].startswith("Variant 2, subject, line 1")

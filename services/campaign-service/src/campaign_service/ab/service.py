@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +16,7 @@ from campaign_service.campaigns import repository as campaigns
 from campaign_service.campaigns.content import load_contents, tracked_links
 from campaign_service.campaigns.holds import repository as holds
 from campaign_service.campaigns.states import next_status
-from campaign_service.rendering import Content
+from campaign_service.rendering import Content, TemplateSyntaxError
 from campaign_service.sms import campaigns as sms
 from campaign_service.sms.links import repository as links
 from shared.database import Tx
@@ -60,6 +62,18 @@ async def delete(tx: Tx, tenant_id: UUID, campaign_id: UUID) -> None:
         raise NotFoundError("The campaign has no variants")
 
 
+async def recheck(tx: Tx, runtime: Runtime, campaign: Campaign) -> None:
+    """The variants fit the campaign as it is now. Raises ValidationError, as for those of another channel."""
+    test = await test_of(tx, campaign)
+    if test is None:
+        return
+    try:
+        await _check(tx, runtime, campaign, test["variants"])
+    except ValidationError as error:
+        said = f"The campaign's variants do not fit: {error.message}. Replace them or take them away first"
+        raise ValidationError(said, field=error.field, details=error.details) from error
+
+
 async def copy(tx: Tx, tenant_id: UUID, campaign_id: UUID, copy_id: UUID) -> None:
     """The same variants for another campaign, not yet tested."""
     test = await repository.find(tx, tenant_id, campaign_id)
@@ -80,18 +94,30 @@ async def _check(tx: Tx, runtime: Runtime, campaign: Campaign, variants: list[di
     if campaign["channel"] == "sms":
         await sms.check_variants(tx, campaign, variants)
         return
-    if any(variant["sms_text"] is not None for variant in variants):
-        raise ValidationError("A mail has no sms_text", field="variants")
     template = await campaigns.template(tx, campaign["tenant_id"], campaign["template_id"])
     assert template is not None, "the campaign's foreign key keeps its template"
     plain = await load_contents(tx, campaign["tenant_id"], template["id"], template["current_version"])
     for number, variant in enumerate(variants, start=1):
+        if variant["sms_text"] is not None:
+            raise ValidationError("A mail has no sms_text", field=f"variants.{number - 1}.sms_text")
         asked = {**variant, "number": number, "template_version": None}
         try:
             contents, _ = await contents_of(tx, campaign, asked, plain)
         except BusinessRuleError as error:
-            raise ValidationError(error.message, field="template_id") from error
-        tracked_links(runtime, campaign, contents, template["default_language"])
+            raise ValidationError(error.message, field=f"variants.{number - 1}.template_id") from error
+        with _naming(number):
+            tracked_links(runtime, campaign, contents, template["default_language"])
+
+
+@contextmanager
+def _naming(number: int) -> Iterator[None]:
+    """Errors of a template say whose it is."""
+    try:
+        yield
+    except TemplateSyntaxError as error:
+        said = f"Variant {number}, {error.message}"
+        field = f"variants.{number - 1}.{error.field}"
+        raise TemplateSyntaxError(said, field=field, details=error.details) from error
 
 
 async def freeze(

@@ -13,7 +13,7 @@ _COLUMNS = """tenant_id, id, name, channel, sms_text, template_id, template_vers
   category, tags_all, tags_any,
   exclude_tags, segment_id, from_name, from_email, reply_to, status, status_reason, scheduled_at,
   max_lateness_seconds,
-  external_ref, local_time, time_zone, send_window, send_zones, code_type, code_pool,
+  external_ref, local_time, time_zone, send_window, send_zones, code_type, code_pool, is_forced,
   started_at, completed_at, recipient_count, created_by, created_at, updated_at"""
 _WRITABLE = (
     "name",
@@ -63,7 +63,7 @@ async def update(
     """Replace what a user may write; the status stays."""
     assignments = ", ".join(f"{name} = ${n}" for n, name in enumerate(_WRITABLE, start=4))
     row = await tx.fetchrow(
-        f"""UPDATE campaign SET updated_at = $3, {assignments}
+        f"""UPDATE campaign SET updated_at = $3, is_forced = false, {assignments}
             WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}""",
         tenant_id,
         campaign_id,
@@ -124,16 +124,26 @@ async def set_status(
 
 
 async def set_schedule(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, status: str, at: datetime | None, now: datetime
+    tx: Tx,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    status: str,
+    at: datetime | None,
+    now: datetime,
+    *,
+    forced: bool = False,
 ) -> dict[str, Any]:
+    """`forced`: it starts in spite of mistakes."""
     row = await tx.fetchrow(
-        f"""UPDATE campaign SET status = $3, status_reason = NULL, scheduled_at = $4, updated_at = $5
+        f"""UPDATE campaign SET status = $3, status_reason = NULL, scheduled_at = $4, updated_at = $5,
+              is_forced = $6
             WHERE tenant_id = $1 AND id = $2 RETURNING {_COLUMNS}""",
         tenant_id,
         campaign_id,
         status,
         at,
         now,
+        forced,
     )
     return _found(row)
 

@@ -25,16 +25,18 @@ from campaign_service.campaigns.use_cases import (
     UpdateCampaignUseCase,
 )
 from campaign_service.preflight import service as preflight
+from shared.database import Tx
 from shared.errors import ForbiddenError, NotFoundError
 from shared.models import ApiResponse, error_responses, success_response
 from shared.models.identity import Identity
-from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
+from shared.web import Idem, OperatorUser, Page, ReadTx, Runtime, RuntimeDep, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/campaigns", tags=["campaigns"])
 
 _READ = error_responses(400, 401, 404, 422)
 _WRITE = error_responses(400, 401, 403, 404, 409, 422)
 OneCampaign = ApiResponse[CampaignOut]
+Force = Annotated[bool, Query(description="Send in spite of errors; administrators only")]
 
 
 def _out(campaign: dict[str, Any]) -> CampaignOut:
@@ -116,19 +118,23 @@ async def send(
     tx: TenantTx,
     runtime: RuntimeDep,
     idem: Idem,
-    force: Annotated[bool, Query(description="Send in spite of errors; administrators only")] = False,
+    force: Force = False,
 ) -> ApiResponse[Any] | Response:
     """Freeze the audience now and start sending. Takes an Idempotency-Key."""
 
     async def action() -> ApiResponse[SendOut]:
-        if force and not user.has_role("admin"):
-            raise ForbiddenError("Only administrators send in spite of errors")
-        if not force:
-            await preflight.require(tx, runtime, campaign_id)
+        await _check_words(tx, runtime, campaign_id, user, force)
         campaign = await SendCampaignUseCase(runtime).execute(tx, tenant_id, campaign_id)
         return success_response(_sending(campaign, "Campaign queued for sending"))
 
     return await idem.run(tx, action, status=202)
+
+
+async def _check_words(tx: Tx, runtime: Runtime, campaign_id: UUID, user: Identity, force: bool) -> None:
+    if force and not user.has_role("admin"):
+        raise ForbiddenError("Only administrators send in spite of errors")
+    if not force:
+        await preflight.require(tx, runtime, campaign_id)
 
 
 def _sending(campaign: dict[str, Any], message: str) -> SendOut:
@@ -144,18 +150,23 @@ def _sending(campaign: dict[str, Any], message: str) -> SendOut:
 async def schedule(
     tenant_id: TenantPath,
     campaign_id: UUID,
-    _: OperatorUser,
+    user: OperatorUser,
     tx: TenantTx,
     runtime: RuntimeDep,
     body: ScheduleIn | None = None,
+    force: Force = False,
 ) -> OneCampaign:
-    """Send at a time; `{"scheduled_at": null}` takes the schedule away again."""
+    """Send at a time; `{"scheduled_at": null}` takes the schedule away again.
+
+    The contents are checked now and again when it is due, then with the template as it is by that time.
+    """
     now = runtime.clock.now()
     if body is not None and "scheduled_at" in body.model_fields_set and body.scheduled_at is None:
         campaign = await service.unschedule(tx, tenant_id, campaign_id, now)
         return success_response(_out(campaign), "Schedule taken away")
+    await _check_words(tx, runtime, campaign_id, user, force)
     at = body.scheduled_at if body else None
-    campaign = await service.schedule(tx, tenant_id, campaign_id, at, now)
+    campaign = await service.schedule(tx, tenant_id, campaign_id, at, now, forced=force)
     return success_response(_out(campaign), "Campaign scheduled")
 
 

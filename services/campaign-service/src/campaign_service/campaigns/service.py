@@ -21,6 +21,7 @@ from campaign_service.campaigns.states import Action, CampaignStateError, Status
 from campaign_service.contacts.privacy import repository as privacy
 from campaign_service.mailwizz.carrying import repository as mailwizz_campaigns
 from campaign_service.mailwizz.carrying import starting as mailwizz
+from campaign_service.preflight import service as preflight
 from campaign_service.sms import campaigns as sms
 from shared.database import Tx
 from shared.database.errors import translate
@@ -135,14 +136,20 @@ def _check_schedule(at: datetime | None, now: datetime) -> None:
 
 
 async def schedule(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, at: datetime | None, now: datetime
+    tx: Tx,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    at: datetime | None,
+    now: datetime,
+    *,
+    forced: bool = False,
 ) -> Campaign:
-    """Send at `at`, or at the campaign's own time when None."""
+    """Send at `at`, or at the campaign's own time when None; with `forced` whatever its mistakes are then."""
     campaign, status = await _locked(tx, tenant_id, campaign_id, "schedule")
     moment = at or campaign["scheduled_at"]
     _check_schedule(moment, now)
     await _check_references(tx, tenant_id, campaign, now)
-    return await repository.set_schedule(tx, tenant_id, campaign_id, status, moment, now)
+    return await repository.set_schedule(tx, tenant_id, campaign_id, status, moment, now, forced=forced)
 
 
 async def unschedule(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datetime) -> Campaign:
@@ -249,6 +256,8 @@ async def start_next_due(tx: Tx, runtime: Runtime, now: datetime) -> bool:
         return True
     savepoint = await tx.savepoint()
     try:
+        if not due["is_forced"]:
+            await preflight.require(tx, runtime, campaign_id)
         await start(tx, runtime, tenant_id, campaign_id, now)
     except Exception as error:  # whatever is wrong with one campaign, the others have to start
         await savepoint.rollback()

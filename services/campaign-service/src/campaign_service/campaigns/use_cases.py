@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from campaign_service.ab import service as ab
 from campaign_service.campaigns import service
 from campaign_service.campaigns.schemas import CampaignIn, CampaignUpdate
 from shared.database import Tx
@@ -32,7 +33,10 @@ class UpdateCampaignUseCase:
 
     async def execute(self, tx: Tx, tenant_id: UUID, campaign_id: UUID, request: CampaignUpdate) -> Campaign:
         """Raises `NotFoundError`, `CampaignStateError`, `UnknownTagsError`, `ValidationError`."""
-        return await service.update(tx, tenant_id, campaign_id, request, self._runtime.clock.now())
+        now = self._runtime.clock.now()
+        campaign = await service.update(tx, tenant_id, campaign_id, request, now)
+        await ab.recheck(tx, self._runtime, campaign)
+        return campaign
 
 
 class SendCampaignUseCase:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from campaign_service.campaigns.recipients import repository as recipients
 from campaign_service.contacts import repository
 from campaign_service.contacts.consents import repository as consents
 from campaign_service.contacts.definitions import service as definitions
@@ -124,6 +125,8 @@ async def update(
     if "phone" in changes:
         changes |= await _changed_phone(tx, tenant_id, contact_id, changes)
     changed = await repository.update(tx, tenant_id, contact_id, changes)
+    if "email" in changes:
+        await recipients.readdress(tx, tenant_id, contact_id, changes["email"])
     await note_consents(tx, tenant_id, {contact_id: changes.get("custom_fields", {})}, actor)
     if "tags" in changes:
         await tags.replace(tx, tenant_id, contact_id, changes["tags"])

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from campaign_service.ab import repository as variants
+from campaign_service.ab.content import contents_of, info_of
 from campaign_service.attachments import repository as attachments
 from campaign_service.attachments.repository import Owner
 from campaign_service.campaigns import repository as campaigns
@@ -55,8 +57,7 @@ async def run(tx: Tx, rt: Runtime, campaign_id: UUID) -> PreflightOut:
     if campaign["channel"] == "sms":
         raise BusinessRuleError("Only campaigns of mails have a preflight")
     contents, info = await _contents(tx, rt, campaign)
-    checks = check_contents(contents, info, site_of(rt))
-    checks += await _files(tx, campaign, contents)
+    checks = await _words(tx, rt, campaign, contents, info)
     checks += await _sender(tx, rt, info)
     checks.append(await _audience(tx, campaign, rt.clock.now()))
     checks.append(await _import_age(tx, rt.clock.now()))
@@ -73,8 +74,7 @@ async def require(tx: Tx, rt: Runtime, campaign_id: UUID) -> None:
     campaign = await campaigns.get(tx, tx.tenant, campaign_id)
     if campaign is None or campaign["channel"] == "sms" or campaign["status"] not in ("draft", "scheduled"):
         return
-    contents, info = await _contents(tx, rt, campaign)
-    checks = [*check_contents(contents, info, site_of(rt)), *await _files(tx, campaign, contents)]
+    checks = await _words(tx, rt, campaign, *await _contents(tx, rt, campaign))
     errors = [check for check in checks if check.status == "error"]
     if errors:
         raise PreflightFailedError(
@@ -91,6 +91,37 @@ async def _contents(tx: Tx, rt: Runtime, campaign: Campaign) -> tuple[dict[str, 
     return contents, campaign_info(rt, campaign, template["default_language"])
 
 
+async def _words(
+    tx: Tx, rt: Runtime, campaign: Campaign, contents: dict[str, Content], info: CampaignInfo
+) -> list[Check]:
+    """What is said to people, in the campaign's own words and in those of its variants."""
+    version = (await current(tx, campaign))[2]
+    checks = check_contents(contents, info, site_of(rt))
+    checks += await _files(tx, campaign, campaign["template_id"], version, contents)
+    test = await variants.find(tx, tx.tenant, campaign["id"])
+    for variant in test["variants"] if test else ():
+        place = f"variant {variant['number']}"
+        try:
+            other, own = await contents_of(tx, campaign, variant, contents)
+        except BusinessRuleError as failure:
+            checks.append(error("template", failure.message, "Choose another template", place))
+            continue
+        found = check_contents(other, info_of(info, variant), site_of(rt))
+        template_id = variant["template_id"] or campaign["template_id"]
+        found += await _files(tx, campaign, template_id, own or version, other)
+        checks += _only_there(place, found, checks)
+    return checks
+
+
+def _only_there(place: str, found: list[Check], known: list[Check]) -> list[Check]:
+    """What is wrong with a variant and not with the campaign, which says most of it."""
+    return [
+        check.model_copy(update={"content": f"{place}, {check.content}" if check.content else place})
+        for check in found
+        if check.status != "ok" and check not in known
+    ]
+
+
 def check_contents(contents: dict[str, Content], info: CampaignInfo, site: Site) -> list[Check]:
     """Every content as an invented person gets it, and the header of their mail."""
     checks: list[Check] = []
@@ -104,9 +135,10 @@ def check_contents(contents: dict[str, Content], info: CampaignInfo, site: Site)
     return [*checks, *check_headers(mail, site.public_url)]
 
 
-async def _files(tx: Tx, campaign: Campaign, contents: dict[str, Content]) -> list[Check]:
-    _, _, version = await current(tx, campaign)
-    template = Owner(template_id=campaign["template_id"], template_version=version)
+async def _files(
+    tx: Tx, campaign: Campaign, template_id: UUID, version: int, contents: dict[str, Content]
+) -> list[Check]:
+    template = Owner(template_id=template_id, template_version=version)
     owners = (template, Owner(campaign_id=campaign["id"]))
     files = [use for owner in owners for use in await attachments.uses(tx, tx.tenant, owner)]
     names = {use["content_id"] for use in files}

@@ -54,11 +54,12 @@ async def check_variants(tx: Tx, campaign: Campaign, variants: list[dict[str, An
     written = {0: (await content.load(tx, campaign))[0]}
     for number, variant in enumerate(variants, start=1):
         if variant["subject"] is not None or variant["from_name"] is not None:
-            raise ValidationError("A text has neither subject nor name of a sender", field="variants")
+            said = "A text has neither subject nor name of a sender"
+            raise ValidationError(said, field=f"variants.{number - 1}")
         try:
             written[number] = await content.of_variant(tx, campaign, {**variant, "template_version": None})
         except BusinessRuleError as error:
-            raise ValidationError(error.message, field="template_id") from error
+            raise ValidationError(error.message, field=f"variants.{number - 1}.template_id") from error
     content.compiled(campaign, written, _as_written)
 
 

@@ -189,6 +189,19 @@ async def skip_suppressed(tx: Tx, tenant_id: UUID, campaign_id: UUID, now: datet
     return number
 
 
+async def readdress(tx: Tx, tenant_id: UUID, contact_id: UUID, email: str) -> int:
+    """Who waits for a mail gets it where they are now; in how many campaigns."""
+    return await tx.affected(
+        """UPDATE campaign_recipient SET email = $3
+           WHERE tenant_id = $1 AND contact_id = $2 AND state IN ('queued', 'failed_retry') AND email <> $3
+             AND campaign_id IN (SELECT id FROM campaign
+                                 WHERE tenant_id = $1 AND status IN ('sending', 'paused'))""",
+        tenant_id,
+        contact_id,
+        email,
+    )
+
+
 async def skip_contacts(
     tx: Tx, tenant_id: UUID, contact_ids: Sequence[UUID], reason: str, now: datetime
 ) -> int:
