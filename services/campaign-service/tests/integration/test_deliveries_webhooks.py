@@ -86,18 +86,22 @@ async def test_the_same_batch_twice_changes_nothing(kit: Kit) -> None:
 
 async def test_rows_in_any_order_end_the_same(kit: Kit) -> None:
     lines = [("t", 1, ""), ("d", 2, ""), ("rb", 3, "bad-mailbox"), ("f", 4, ""), ("d", 5, "")]
+    said = {"t": "4.7.0", "d": "2.0.0 (success)", "rb": "5.1.1 (bad mailbox)", "f": ""}
     outcomes = []
     for seed in range(4):
         campaign_id = await kit.accepted(1)
         (row,) = await kit.recipients(campaign_id)
         ref = kit.ref(campaign_id, row["contact_id"])
-        bodies = [csv(line(kit, kind, m, envId=ref, bounceCat=c)) for kind, m, c in lines]
+        bodies = [
+            csv(line(kit, kind, m, envId=ref, bounceCat=c, dsnStatus=said[kind])) for kind, m, c in lines
+        ]
         random.Random(seed).shuffle(bodies)
         for body in bodies:
             await kit.webhook("powermta", body)
         (after,) = await kit.recipients(campaign_id)
-        outcomes.append((after["state"], after["bounce_class"], await kit.counts(campaign_id)))
-    expected = ("complained", "hard", {"sent": 1, "deferred": 1, "bounced_hard": 1, "complained": 1})
+        facts = (after["state"], after["bounce_class"], after["last_code"])
+        outcomes.append((*facts, await kit.counts(campaign_id)))
+    expected = ("complained", "hard", "5.1.1", {"sent": 1, "deferred": 1, "bounced_hard": 1, "complained": 1})
     assert outcomes == [expected] * 4
 
 

@@ -74,6 +74,7 @@ async def test_bad_links_get_the_same_plain_page(kit: Kit, suffix: str) -> None:
     _, (token,) = await mailed(kit)
     answer = await kit.client.get(f"/t/c/{token}{suffix}", headers=BROWSER)
     assert answer.status_code == 404
+    assert "It may have been cut off" in answer.text
     assert "location" not in answer.headers
 
 
@@ -160,6 +161,7 @@ async def test_opening_the_unsubscribe_page_changes_nothing(kit: Kit) -> None:
     assert page.status_code == 200
     assert "<form" in page.text
     assert "Se désabonner" in page.text
+    assert (await kit.client.head(f"/t/u/{token}")).status_code == 200
     assert "unsubscribed" not in await kit.counts(campaign_id)
     assert await kit.fetch("SELECT 1 FROM suppression WHERE tenant_id = $1", kit.tenant) == []
 

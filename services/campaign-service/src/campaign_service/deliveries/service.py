@@ -10,7 +10,7 @@ from uuid import UUID
 
 from campaign_service.deliveries import repository
 from campaign_service.deliveries.mailwizz import MailWizzEvent, parse_payload
-from campaign_service.deliveries.merge import contributions, merge
+from campaign_service.deliveries.merge import RecipientFacts, contributions, merge
 from campaign_service.deliveries.messages import repository as messages_repository
 from campaign_service.deliveries.messages import service as single
 from campaign_service.deliveries.messages.repository import LockedMessage
@@ -204,8 +204,7 @@ async def _change_recipients(
     for key, rows in by_recipient.items():
         old = locked[key].facts
         new = merge(old, rows)
-        latest = max(rows, key=lambda row: row.occurred_at)
-        changes[key] = RecipientChange(new, latest.status or None, latest.diagnostic[:500] or None)
+        changes[key] = RecipientChange(new, *_last_words(new, rows))
         for sign, facts in ((-1, old), (1, new)):
             for moment, column in contributions(facts):
                 deltas.add(tx.tenant, key[0], moment, column, sign)
@@ -217,6 +216,19 @@ async def _change_recipients(
         await repository.update_recipients(tx, tx.tenant, changes, runtime.clock.now())
         await stats.add(tx, deltas)
         await runtime.events.publish_many(tx, events)
+
+
+def _last_words(new: RecipientFacts, rows: Sequence[DeliveryRow]) -> tuple[str | None, str | None]:
+    """Code and text of the answer that made the state what it is; None where these rows do not have it."""
+    said = rows
+    if new.bounce_class is not None:
+        said = [row for row in rows if row.fact == "bounced" and row.bounce_class == new.bounce_class]
+    elif new.delivered_at is not None:
+        said = [row for row in rows if row.fact == "delivered"]
+    if not said:
+        return None, None
+    latest = max(said, key=lambda row: row.occurred_at)
+    return latest.status or None, latest.diagnostic[:500] or None
 
 
 def _event(

@@ -30,6 +30,12 @@ _MEANINGS = {
     for language, words in languages.items()
     for word in words.split()
 }
+#: What a stop may begin with, and what may follow without making it a sentence about something else.
+_PLAINLY = ("stop", "stopall", "unsubscribe", "arret", "desabonner", "stopp", "abmelden")
+_BESIDE = re.compile(
+    "please|pls|plz|thanks|thank|you|now|all|it|this|me|texts?|texting|txt|sms|messages?|pub|[0-9]+"
+    "|svp|merci|s|il|vous|plait|por|favor|gracias|bitte|danke"
+)
 _ANSWERS: dict[Keyword, dict[Language, str]] = {
     "stop": {
         "en": "You are unsubscribed and will get no more texts. Reply START to get them again.",
@@ -54,11 +60,17 @@ _EDGES = re.compile(r"^\W+|\W+$")
 
 
 def meaning(body: str) -> tuple[Keyword, Language] | None:
-    """What a text that is one keyword asks for; a keyword within a sentence asks for nothing."""
+    """What a text that is one keyword asks for; a keyword within a sentence asks for nothing.
+
+    Who says stop may say it politely, again and again, or add what is to stop.
+    """
     text = unicodedata.normalize("NFKD", body.casefold())
     text = "".join(c for c in text if not unicodedata.combining(c))
     word = _EDGES.sub("", text)
     word = "stopall" if word == "stop all" else "optout" if word in ("opt out", "opt-out") else word
+    words = re.findall(r"\w+", text)
+    if words and words[0] in _PLAINLY and all(w in _PLAINLY or _BESIDE.fullmatch(w) for w in words[1:]):
+        return _MEANINGS[words[0]]
     return _MEANINGS.get(word)
 
 

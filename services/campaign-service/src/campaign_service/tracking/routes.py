@@ -96,6 +96,12 @@ async def probed(
     return await _follow(token, index, request, runtime, accept_language)
 
 
+@router.get("/c/{token}", response_class=Response, status_code=404)
+async def cut_off(token: str, accept_language: AcceptLanguage = "") -> Response:
+    """What is left of a link when a mail program breaks the line: a person sees a page."""
+    return pages.gone_page(pages.page_language(accept_language))
+
+
 @router.get("/h/{token}", response_class=Response, status_code=204)
 async def trapped(token: str, request: Request, runtime: RuntimeDep) -> Response:
     """The link that no person sees. Who asks for it gives itself away, and gets nothing."""
@@ -141,6 +147,12 @@ async def ask_unsubscribe(token: str, runtime: RuntimeDep, accept_language: Acce
     if found.since is not None:
         return pages.done_page(language, found.email)
     return pages.ask_page(language, found.email)
+
+
+@router.head("/u/{token}", response_class=Response)
+async def probe_unsubscribe(token: str) -> Response:
+    """What link checkers ask. It tells and changes nothing."""
+    return Response(headers=_NO_STORE)
 
 
 @router.post("/u/{token}", response_class=Response, responses={200: {"content": {"text/html": {}}}, 404: {}})
