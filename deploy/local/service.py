@@ -35,6 +35,7 @@ class Supervised:
     restarts: int = 0
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _started: float = 0.0
+    _log_start: int = 0
     _pause: float = FIRST_PAUSE
     _due: float | None = None
 
@@ -49,6 +50,7 @@ class Supervised:
             if self.log.stat().st_size > MAX_LOG_BYTES:
                 self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 self.command,
                 env=self.environment,
@@ -92,7 +94,7 @@ class Supervised:
             time.sleep(0.05)
 
     def _log_words(self) -> str:
-        return f"its log is {self.log}:\n{log_tail(self.log)}"
+        return f"its log is {self.log}:\n{log_tail(self.log, start=self._log_start)}"
 
     def tend(self) -> str | None:
         """Start it again, after a growing pause, when it has died; says in words what was done."""

@@ -197,7 +197,9 @@ class Stack:
             check=False,
         )
         if done.returncode != 0:
-            raise LocalStackError(f"The database could not be migrated:\n{done.stdout}{done.stderr}".rstrip())
+            which = " of DATABASE_URL" if self.environment.get("DATABASE_URL") else ""
+            words = f"{done.stdout}{done.stderr}".rstrip()
+            raise LocalStackError(f"The database{which} could not be migrated:\n{words}")
 
     def _start_services(self) -> None:
         for service in SERVICES:

@@ -172,9 +172,11 @@ def answers(port: int, host: str = "127.0.0.1", *, timeout: float = 1) -> bool:
         return False
 
 
-def log_tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a log for an error message; empty when there is no log."""
+def log_tail(path: Path, lines: int = 15, *, start: int = 0) -> str:
+    """The last lines of a log, from byte `start` on, for an error message; empty when there is no log."""
     try:
-        return "\n".join(path.read_text("utf-8", "replace").splitlines()[-lines:])
+        with path.open("rb") as log:
+            log.seek(start)
+            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""

@@ -51,10 +51,13 @@ def test_killed_service_is_started_again_after_a_pause(service: Supervised) -> N
 
 
 def test_service_that_ends_while_starting_is_reported_with_its_log(service: Supervised) -> None:
+    service.log.parent.mkdir()
+    service.log.write_text("said the last time\n")
     service.command = [sys.executable, "-c", "print('no such setting'); raise SystemExit(3)"]
     service.start()
-    with pytest.raises(LocalStackError, match="no such setting"):
+    with pytest.raises(LocalStackError, match="no such setting") as caught:
         service.wait_ready()
+    assert "the last time" not in str(caught.value)
 
 
 def test_readiness_of_a_stranger_on_the_port_does_not_count(service: Supervised) -> None:

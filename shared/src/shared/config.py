@@ -37,6 +37,13 @@ SERVICES: tuple[ServiceSpec, ...] = (
 
 SERVICE_PORTS: dict[str, int] = {service.name: service.port for service in SERVICES}
 
+_ADDRESSES = {
+    "database_url": ("postgresql", "postgres"),
+    "events_url": ("amqp", "amqps", "postgres", "postgresql"),
+    "redis_url": ("redis", "rediss", "unix"),
+    "smtp_url": ("smtp", "smtps", "smtp+starttls"),
+    "public_url": ("http", "https"),
+}
 _PLACEHOLDERS = re.compile(r"change.?me|placeholder|example|secret$|^dev|default", re.IGNORECASE)
 _DURATION = re.compile(r"^(\d+)\s*([smhd]?)\Z")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -122,6 +129,16 @@ class CommonConfig(BaseSettings):
     rate_limit_enabled: bool = True
     rate_limit_requests: int = 100
     rate_limit_window: Seconds = 3600
+
+    @model_validator(mode="after")
+    def _check_addresses(self) -> Self:
+        for name, schemes in _ADDRESSES.items():
+            value = getattr(self, name)
+            text = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if text and text.partition("://")[0] not in schemes:
+                known = ", ".join(f"{scheme}://" for scheme in schemes)
+                raise ConfigurationError(f"{name.upper()} must begin with one of {known}", field=name.upper())
+        return self
 
     @model_validator(mode="after")
     def _refuse_placeholders(self) -> Self:

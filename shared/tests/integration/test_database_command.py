@@ -17,6 +17,7 @@ import pytest
             {"MIGRATE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "DATABASE_ROLE_SECRET": "s"},
             "The database refused: ",
         ),
+        ({"MIGRATE_DATABASE_URL": "nowhere", "DATABASE_ROLE_SECRET": "s"}, "The database refused: "),
     ],
 )
 def test_what_cannot_be_migrated_is_said_in_one_line(settings: dict[str, str], told: str) -> None:

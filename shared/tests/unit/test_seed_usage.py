@@ -124,6 +124,16 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         get_common_config()
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "EVENTS_URL", "REDIS_URL", "SMTP_URL", "PUBLIC_URL"])
+def test_an_address_of_another_kind_is_refused_without_showing_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "ftp://user:hidden@example.com")
+    with pytest.raises(ConfigurationError, match=f"{name} must begin with one of") as caught:
+        get_common_config()
+    assert "hidden" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("600", 600), ("10m", 600), ("24h", 86400), ("7d", 604800), (5, 5)]
 )

@@ -32,7 +32,7 @@ def main() -> int:
     except ConfigurationError as error:
         print(error.message, file=sys.stderr)
         return 2
-    except (OSError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         print(f"The database refused: {error}", file=sys.stderr)
         return 2
     word = "pending" if arguments.check else "ran"
