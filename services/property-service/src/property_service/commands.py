@@ -19,6 +19,7 @@ from property_service.admin import health, trial_mails
 from property_service.admin.schemas import TemplateType
 from property_service.app import NAME, create_app
 from property_service.daily import repository, service
+from property_service.daily.calendar import FIRST, LAST
 from property_service.settings import Settings
 from shared.config import load_settings
 from shared.errors import ConfigurationError
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m property_service")
     commands = parser.add_subparsers(required=True, metavar="command")
     daily = commands.add_parser("daily", help="pre-notices for tomorrow, reports for today, due retries")
-    daily.add_argument("--date", type=date.fromisoformat, help="the day meant (default: what is due by now)")
+    daily.add_argument("--date", type=_day, help="the day meant (default: what is due by now)")
     daily.add_argument("--tenant", type=UUID, help="of this tenant alone")
     daily.set_defaults(run=_daily)
     mail = commands.add_parser("test-email", help="send mails with invented content")
@@ -57,6 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     mail.add_argument("--tenant", type=UUID, help="in this tenant's brand; needed when there are several")
     mail.set_defaults(run=_test_email)
     return parser
+
+
+def _day(text: str) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a date such as 2027-02-28") from None
+    if not FIRST <= found <= LAST:
+        raise argparse.ArgumentTypeError(f"{text} is not between {FIRST} and {LAST}")
+    return found
 
 
 def _address(text: str) -> str:
@@ -86,6 +97,9 @@ async def _tenants(rt: Runtime, wanted: UUID | None) -> list[UUID]:
 
 
 async def _daily(rt: Runtime, options: argparse.Namespace) -> int:
+    if options.tenant is not None and options.tenant not in await _tenants(rt, None):
+        _say(f"The tenant {options.tenant} has no clients to serve", sys.stderr)
+        return 1
     for tenant_id in await _tenants(rt, options.tenant):
         done = await service.run_day(rt, tenant_id, options.date)
         _say(

@@ -110,6 +110,12 @@ async def test_pages_hold_every_city_once(archive: Archive) -> None:
     assert len(seen) == len(set(seen)) == 23
 
 
+async def test_zeros_that_a_spreadsheet_took_are_put_back(archive: Archive) -> None:
+    await archive.bring(la_poste("1269.0;NANTUA;1130.0;NANTUA;", "01269;NANTUA;1460;NANTUA;"), what="cities")
+    (city,) = await archive.get("/api/cities", q="nantua")
+    assert (city["insee_code"], city["postal_codes"]) == ("01269", ["01130", "01460"])
+
+
 async def test_lines_without_codes_are_reported_and_other_files_refused(archive: Archive) -> None:
     found = await archive.bring(la_poste("X;NOWHERE;1;NOWHERE;", *BIG_CITIES), what="cities")
     (rejected,) = await archive.get(f"/api/properties/imports/{found['import_id']}/rejections")

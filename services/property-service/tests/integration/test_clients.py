@@ -148,6 +148,10 @@ async def test_only_given_fields_change(clients: Clients) -> None:
     assert {name: changed[name] for name in same} == {name: made[name] for name in same}
     assert (changed["company_name"], changed["status"]) == (None, "inactive")
     assert (await clients.call("PUT", path, {"status": None})).status_code == 422
+    await clients.data("PUT", path, {"subscription_start_date": "2026-05-01"})
+    refused = await clients.call("PUT", path, {"subscription_end_date": "2026-04-30"})
+    assert refused.status_code == 422
+    assert refused.json()["error"]["field"] == "subscription_end_date"
 
 
 async def test_clients_are_listed_by_status_in_pages(clients: Clients) -> None:

@@ -61,6 +61,13 @@ async def test_daily_of_one_tenant_leaves_the_others(agency: Agency) -> None:
     assert len(await turns(other)) == 1
 
 
+async def test_daily_of_a_tenant_without_clients_is_told(
+    agency: Agency, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run("daily", "--tenant", str(agency.tenant)) == 1
+    assert f"{agency.tenant} has no clients" in capsys.readouterr().err
+
+
 async def test_test_email_says_that_the_mail_server_could_not_be_asked(
     agency: Agency, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +87,7 @@ async def test_test_email_needs_to_know_whose_brand(
     "arguments",
     [
         ("daily", "--date", "2027-02-29"),
+        ("daily", "--date", "0001-01-01"),
         ("test-email",),
         ("test-email", "--recipient", "me"),
         ("test-email", "--recipient", "me@example.com", "--test", "birthday"),

@@ -185,7 +185,7 @@ async def test_one_request_runs_the_day_of_the_tenant(agency: Agency) -> None:
     client = await agency.client(31)
     answer = await agency.call("POST", "/api/run-daily?date=2027-04-30")
     assert (answer.status_code, answer.json()["message"]) == (200, "The day has begun")
-    again = await agency.data("POST", "/api/run-daily?date=2027-04-30")
+    again = await agency.data("POST", "/api/run-daily", {"date": "2027-04-30"})
     assert again == {"job_id": answer.json()["data"]["job_id"], "message": "Job already in progress"}
     await agency.run_jobs()
     job = await agency.job(again["job_id"])
@@ -194,6 +194,8 @@ async def test_one_request_runs_the_day_of_the_tenant(agency: Agency) -> None:
     assert await agency.assigned(client) == 10
     for wrong in ("2027-04-31", "9999-12-31", "0001-01-01", "today"):
         assert (await agency.call("POST", f"/api/run-daily?date={wrong}")).status_code == 422
+        assert (await agency.call("POST", "/api/run-daily", {"date": wrong})).status_code == 422
+    assert (await agency.call("POST", "/api/run-daily", {"day": "2027-04-30"})).status_code == 422
 
 
 async def test_the_clock_runs_the_day_of_every_tenant(agency: Agency) -> None:

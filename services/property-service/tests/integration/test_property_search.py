@@ -74,6 +74,7 @@ async def test_filters_narrow_the_list(archive: Archive, params: dict[str, Any],
     [
         {"city": "99999"},
         {"city": "no such place"},
+        {"near": ""},
         {"near": "46.2"},
         {"near": "146.2,5.1"},
         {"near": "nan,5.1"},

@@ -70,6 +70,18 @@ def test_quoted_cells_may_hold_commas_but_no_line_ends(tmp_path: Path) -> None:
     bad = geo_file({"adresse_nom_voie": "UNCLOSED"}).replace(b"UNCLOSED", b'"RUE SANS FIN')
     found = frames(good + bad.split(b"\n", 1)[1] + good.split(b"\n", 1)[1], tmp_path)
     assert [len(rows(found)), found[-1][1]["rejected"]] == [2, 1]
+    torn = good.replace(b"EGLISE,", b'EGLISE"\r')
+    assert [len(rows(frames(torn, tmp_path))), frames(torn, tmp_path)[-1][1]["rejected"]] == [0, 1]
+
+
+def test_a_file_that_is_packed_too_tightly_is_no_file_of_sales(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "_SMALL", 10_000)
+    real = geo_file(*({"adresse_numero": str(number)} for number in range(1, 200)))
+    assert frames(gzip.compress(real), tmp_path)[-1][0] == "D"
+    kind, payload = frames(gzip.compress(real + b"\n" * 3_000_000), tmp_path)[-1]
+    assert (kind, payload["code"]) == ("E", "too_packed")
 
 
 def test_communes_of_the_file_are_told_with_what_became_of_former_ones(tmp_path: Path) -> None:
@@ -95,6 +107,7 @@ def test_communes_of_the_file_are_told_with_what_became_of_former_ones(tmp_path:
         (b"a,b\n1,2\n", "not_dvf"),
         (b"x" * 100_000, "not_dvf"),
         (b"\x00\x01\x02" * 30_000, "not_dvf"),
+        (b'"\r\x8f,\x00;\n' * 3, "not_dvf"),
         (geo_file({}).replace(b"latitude", b"lat"), "columns"),
         (gzip.compress(geo_file({}))[:-4], "damaged_archive"),
         (b"PK\x03\x04", "damaged_archive"),

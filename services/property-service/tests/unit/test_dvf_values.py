@@ -12,13 +12,21 @@ from property_service.dvf.values import CellError
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("2018-01-03", "2018-01-03"), ("03/01/2018", "2018-01-03"), ("3/1/2018", "2018-01-03")],
+    [
+        ("2018-01-03", "2018-01-03"),
+        ("03/01/2018", "2018-01-03"),
+        ("3/1/2018", "2018-01-03"),
+        ("2018-01-03 00:00:00", "2018-01-03"),
+        ("03/01/2018 0:00", "2018-01-03"),
+    ],
 )
 def test_dates_of_both_layouts_are_read(text: str, expected: str) -> None:
     assert values.iso_date(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "2018-02-30", "32/01/2018", "01/13/2018", "20180103", "0218-01-03"])
+@pytest.mark.parametrize(
+    "text", ["", "2018-02-30", "32/01/2018", "01/13/2018", "20180103", "0218-01-03", "2018-01-03 10:30"]
+)
 def test_what_is_no_date_is_refused(text: str) -> None:
     with pytest.raises(CellError) as caught:
         values.iso_date(text)

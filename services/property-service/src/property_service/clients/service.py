@@ -22,7 +22,7 @@ from property_service.clients.schemas import (
 from property_service.places import repository as places
 from property_service.settings import Settings, settings_of
 from shared.database import Tx
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, UnprocessableError
 from shared.events.envelope import new_event
 from shared.web import Runtime
 
@@ -59,6 +59,14 @@ async def _check_cities(tx: Tx, chosen: Sequence[UUID]) -> None:
     if unknown:
         raise UnknownCityError(
             "Some of the cities do not exist", field="chosen_cities", details={"unknown": unknown}
+        )
+
+
+def _check_dates(client: Mapping[str, Any]) -> None:
+    start, end = client["subscription_start_date"], client["subscription_end_date"]
+    if start and end and end < start:
+        raise UnprocessableError(
+            "subscription_end_date lies before subscription_start_date", field="subscription_end_date"
         )
 
 
@@ -119,8 +127,9 @@ def _city(row: Mapping[str, Any]) -> CityBrief:
 
 async def update(tx: Tx, rt: Runtime, client_id: UUID, body: ClientUpdate) -> ClientOut:
     """Change the given fields. Raises as `create` does."""
-    await get(tx, client_id, lock=True)
+    found = await get(tx, client_id, lock=True)
     changes = body.changes()
+    _check_dates(found | changes)
     await _check_cities(tx, changes.get("chosen_cities", ()))
     now = rt.clock.now()
     await repository.update(tx, tx.tenant, client_id, changes, now)

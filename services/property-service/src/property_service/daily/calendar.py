@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 Kind = Literal["notice", "report"]
 
 _DAY = timedelta(days=1)
+#: Days of which the ages of sales can be told.
+FIRST, LAST = date(2000, 1, 1), date(2999, 12, 31)
 
 
 def effective_day(send_day: int, year: int, month: int) -> date:

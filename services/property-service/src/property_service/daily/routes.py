@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from property_service.daily.job import RUN
-from property_service.daily.schemas import DayStarted
+from property_service.daily.schemas import DayIn, DayStarted, NamedDay
 from property_service.processing.service import IN_PROGRESS
 from shared.jobs import JobAlreadyActive
 from shared.models.responses import ApiResponse, error_responses, success_response
@@ -16,24 +15,22 @@ from shared.web import OperatorUser, RuntimeDep, TenantTx
 
 router = APIRouter(prefix="/api/run-daily", tags=["daily"])
 
-#: Days of which the ages of sales can be told.
-_FIRST, _LAST = date(2000, 1, 1), date(2999, 12, 31)
-
 
 @router.post("", responses=error_responses(401, 403, 422))
 async def run_daily(
     user: OperatorUser,
     tx: TenantTx,
     rt: RuntimeDep,
-    day: Annotated[
-        date | None,
-        Query(alias="date", ge=_FIRST, le=_LAST, description="The day meant; without it, what is due by now"),
+    named: Annotated[
+        NamedDay | None, Query(alias="date", description="The day meant; without it, what is due by now")
     ] = None,
+    body: DayIn | None = None,
 ) -> ApiResponse[DayStarted]:
     """Announce tomorrow's reports, start today's and run failed jobs whose time has come, in a job.
 
     Can be called as often as one likes: each client is noticed and served once a month.
     """
+    day = named or (body.date if body else None)
     payload = {"day": day.isoformat() if day else None}
     try:
         job = await rt.jobs.enqueue(

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
+
+from property_service.daily.calendar import FIRST, LAST
+
+NamedDay = Annotated[date, Field(ge=FIRST, le=LAST)]
+
+
+class DayIn(BaseModel):
+    """The same as the parameter of that name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    date: NamedDay | None = None
 
 
 class DayStarted(BaseModel):

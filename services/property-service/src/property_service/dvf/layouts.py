@@ -10,6 +10,7 @@ import csv
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
+from property_service.dvf.values import CellError
 from property_service.places.names import plain
 
 _GEO = [
@@ -94,9 +95,15 @@ class Layout:
         self.pick: Callable[[Cells], tuple[str, ...]] = itemgetter(*(places[plain(c)] for c in wanted))
 
     def split(self, line: str) -> list[str]:
-        """The cells of a line. Only the geo layout knows quotes; no cell goes over a line's end."""
+        """The cells of a line. Only the geo layout knows quotes; no cell goes over a line's end.
+
+        Raises CellError.
+        """
         if '"' in line and self.name == "geo":
-            return next(csv.reader([line], delimiter=self.delimiter), [])
+            try:
+                return next(csv.reader([line], delimiter=self.delimiter), [])
+            except csv.Error as error:
+                raise CellError("columns", f"the row cannot be taken apart: {error}") from error
         return line.split(self.delimiter)
 
 
@@ -106,7 +113,7 @@ def find_layout(header: str) -> Layout:
     if "|" in header:
         return Layout("raw", "|", header.split("|"), _RAW)
     delimiter = ";" if header.count(";") > header.count(",") else ","
-    cells = next(csv.reader([header], delimiter=delimiter), [])
+    cells = header.replace('"', "").split(delimiter)
     if plain("id_mutation") not in map(plain, cells) and plain("date_mutation") not in map(plain, cells):
         raise UnreadableFileError("not_dvf", "this is no file of property sales (DVF)")
     return Layout("geo", delimiter, cells, _GEO)

@@ -41,6 +41,9 @@ _PART = 8192
 _BUFFER = 1 << 18
 _LONGEST_LINE = 65_536
 _RAW_KEPT = 1000
+#: A file of sales packs to a tenth. What unpacks to more than so many times its size is none, beyond some MB.
+_RATIO = 200
+_SMALL = 64 << 20
 #: So many rejected rows are told one by one; more would say nothing new and fill the memory.
 MAX_REJECTIONS = 10_000
 
@@ -117,9 +120,22 @@ def _unzip(archive: zipfile.ZipFile) -> Iterator[tuple[str, IO[bytes]]]:
             yield name, io.BufferedReader(stream, _BUFFER)  # type: ignore[type-var]  # it has what is needed
 
 
-def _lines(stream: IO[bytes]) -> Iterator[str]:
+class _Budget:
+    """How many bytes all members of a file may have, unpacked."""
+
+    def __init__(self, packed: int) -> None:
+        self._most = self._left = max(_SMALL, _RATIO * packed)
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise UnreadableFileError("too_packed", f"the file unpacks to more than {self._most:,} bytes")
+
+
+def _lines(stream: IO[bytes], budget: _Budget) -> Iterator[str]:
     """Lines without their ends. UTF-8, or Windows-1252 for lines that are not."""
     while raw := stream.readline(_LONGEST_LINE):
+        budget.spend(len(raw))
         if len(raw) == _LONGEST_LINE and not raw.endswith(b"\n"):
             raise UnreadableFileError("not_dvf", "a line is too long for a file of sales")
         try:
@@ -131,8 +147,8 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
 class _Member:
     """One file being read."""
 
-    def __init__(self, name: str, stream: IO[bytes], emit: Emitter, stretch: int) -> None:
-        self._lines = _lines(stream)
+    def __init__(self, name: str, stream: IO[bytes], emit: Emitter, stretch: int, budget: _Budget) -> None:
+        self._lines = _lines(stream, budget)
         try:
             layout = find_layout(next(self._lines, ""))
         except UnreadableFileError as error:
@@ -189,10 +205,10 @@ class _Member:
 def read(path: Path, emit: Emitter, stretch: int = STRETCH) -> None:
     """All members of a file. Raises UnreadableFileError or, unless `stretch` is 0, UnorderedError."""
     try:
-        count = 0
+        count, budget = 0, _Budget(path.stat().st_size)
         with members(path) as found:
             for count, (name, stream) in enumerate(found, start=1):  # noqa: B007  # told after the loop
-                _Member(name, stream, emit, stretch).read()
+                _Member(name, stream, emit, stretch, budget).read()
     except FileNotFoundError:
         raise UnreadableFileError("file_gone", "the file is no longer there") from None
     except (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:

@@ -13,8 +13,9 @@ from functools import lru_cache
 
 from property_service.places.departments import CODE
 
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})\Z")
-_FRENCH = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})\Z")
+# Programs that save a file again may write midnight after the day.
+_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T]00:00(?::00)?)?\Z")
+_FRENCH = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: 0?0:00(?::00)?)?\Z")
 _EARLIEST = 1900
 _LATEST = 2200
 _MAX_CENTS = 10**14

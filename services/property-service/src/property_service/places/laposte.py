@@ -88,7 +88,8 @@ def _lines(data: bytes) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 
 def _add(found: dict[str, Found], cells: Mapping[str, str]) -> None:
-    code, postal = cells.get("code", "").upper().zfill(5), cells.get("postal", "").zfill(5)
+    # Files that were saved again have `1004.0` for 01004.
+    code, postal = (cells.get(name, "").removesuffix(".0").upper().zfill(5) for name in ("code", "postal"))
     if not CODE.match(code):
         raise ValueError(f"{cells.get('code', '')!r} is no INSEE code of a commune")
     if not POSTAL_CODE.match(postal):

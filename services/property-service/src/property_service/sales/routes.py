@@ -48,7 +48,7 @@ async def list_properties(
         min_cents=None if min_price is None else min_price * 100,
         max_cents=None if max_price is None else max_price * 100,
     )
-    answer = await _search(tx, page, filters, _circle(near, radius) if near else None)
+    answer = await _search(tx, page, filters, _circle(near, radius) if near is not None else None)
     answer.meta = {**(answer.meta or {}), "attribution": ATTRIBUTION}
     return answer
 
