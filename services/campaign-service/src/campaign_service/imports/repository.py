@@ -131,17 +131,20 @@ async def open_staging(tx: Tx) -> None:
 
 
 async def stage(tx: Tx, parts: Sequence[bytes]) -> None:
-    """Put a chunk's rows in the place of those of the chunk before."""
+    """Put a chunk's rows in the place of those of the chunk before.
+
+    What was planned when there were no contacts is planned anew: it may read all of them for each row.
+    """
 
     async def source() -> AsyncIterator[bytes]:
         for part in parts:
             yield part
 
-    await tx.execute("TRUNCATE import_row")
+    await tx.execute("TRUNCATE import_row; DISCARD PLANS")
     await tx.copy_csv("import_row", source(), STAGING_COLUMNS, **COPY_OPTIONS)
 
 
-def _on_conflict(mode: str) -> str:
+def _on_conflict(target: str, mode: str, *, says_language: bool) -> str:
     """What happens to a contact that is there: `new` wins, `old` wins, or nothing."""
     if mode == "skip":
         return "DO NOTHING"
@@ -150,7 +153,7 @@ def _on_conflict(mode: str) -> str:
     first, second = (new, old) if mode == "update" else (old, new)
     values = {name: f"coalesce({first.format(name)}, {second.format(name)})" for name in names}
     # Every contact has a language, so there is never a gap to fill.
-    if mode == "update":
+    if mode == "update" and says_language:
         values["language"] = "excluded.language"
     merged = [part.format("custom_fields") for part in (second, first)]
     values["custom_fields"] = " || ".join(merged)
@@ -158,21 +161,49 @@ def _on_conflict(mode: str) -> str:
     values["source_id"] = "coalesce(c.source_id, excluded.source_id)"
     # A phone is read by the country it is in. Who has no address is known by the number, which stays.
     read = f"CASE WHEN c.country IS NOT DISTINCT FROM {values['country']} OR c.email IS NULL"
-    return f"""(tenant_id, email_lower) DO UPDATE SET
+    return f"""{target} DO UPDATE SET
         {", ".join(f"{name} = {value}" for name, value in values.items())},
         phone_tried = {read} THEN c.phone_tried END, updated_at = now()
         WHERE ({", ".join(f"c.{name}" for name in values)}) IS DISTINCT FROM ({", ".join(values.values())})"""
 
 
+def _merged(insert: str, target: str, mode: str) -> str:
+    """The part of a statement that inserts the rows `r` or does what `mode` says, as `merged`.
+
+    Contacts keep their language where the file says none. Rows are told apart by that beforehand: to look up
+    each contact's language is quick until Postgres plans it for a table that it found to be empty.
+    """
+
+    def part(rows: str, *, says_language: bool) -> str:
+        rule = _on_conflict(target, mode, says_language=says_language)
+        return f"{insert} WHERE {rows} ORDER BY r.id ON CONFLICT {rule} RETURNING (xmax = 0) AS is_new"
+
+    return f"""said AS ({part("r.language IS NOT NULL", says_language=True)}),
+        unsaid AS ({part("r.language IS NULL", says_language=False)}),
+        merged AS (SELECT is_new FROM said UNION ALL SELECT is_new FROM unsaid)"""
+
+
 def _merge_sql(on_conflict: str) -> str:
     """Parameters: tenant, import, default language, source."""
+    insert = """INSERT INTO contact AS c (tenant_id, id, email, phone, first_name, last_name, language,
+                                          country, time_zone, category, custom_fields, source_id, status)
+            SELECT $1, r.id, r.email, r.phone, r.first_name, r.last_name, coalesce(r.language, $3),
+                   r.country, r.time_zone, r.category, r.custom_fields, $4,
+                   CASE r.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'hard_bounce' THEN 'invalid'
+                       WHEN 'invalid' THEN 'invalid' WHEN 'complaint' THEN 'blacklisted'
+                       WHEN 'manual' THEN 'blacklisted' ELSE 'valid' END
+            FROM src r"""
     return f"""WITH ranked AS MATERIALIZED (
             SELECT r.*, s.email_lower IS NULL
                    AND row_number() OVER (PARTITION BY r.email_lower ORDER BY r.line_number) = 1 AS counts
             FROM import_row r LEFT JOIN import_seen s ON s.email_lower = r.email_lower
             WHERE r.email IS NOT NULL
-        ), src AS (
-            SELECT * FROM ranked WHERE counts
+        ), src AS MATERIALIZED (
+            SELECT r.*, p.reason FROM ranked r LEFT JOIN (
+                SELECT DISTINCT ON (address_lower) address_lower, reason FROM suppression
+                WHERE tenant_id = $1 AND channel = 'email' AND expires_at IS NULL
+                ORDER BY address_lower, scope) p ON p.address_lower = r.email_lower
+            WHERE r.counts
         ), seen AS (
             INSERT INTO import_seen SELECT email_lower FROM src
         ), repeated AS (
@@ -181,24 +212,7 @@ def _merge_sql(on_conflict: str) -> str:
             SELECT $1, $2, r.line_number, 'duplicate_in_file',
                    'the address is on an earlier line too; that line counts', r.email
             FROM ranked r WHERE NOT r.counts
-        ), merged AS (
-            INSERT INTO contact AS c (tenant_id, id, email, phone, first_name, last_name, language,
-                                      country, time_zone, category, custom_fields, source_id, status)
-            SELECT $1, r.id, r.email, r.phone, r.first_name, r.last_name,
-                   coalesce(r.language, (SELECT e.language FROM contact e
-                                         WHERE e.tenant_id = $1 AND e.email_lower = r.email_lower), $3),
-                   r.country, r.time_zone, r.category, r.custom_fields, $4,
-                   CASE p.reason WHEN 'unsubscribed' THEN 'unsubscribed' WHEN 'hard_bounce' THEN 'invalid'
-                       WHEN 'invalid' THEN 'invalid' WHEN 'complaint' THEN 'blacklisted'
-                       WHEN 'manual' THEN 'blacklisted' ELSE 'valid' END
-            FROM src r LEFT JOIN (
-                SELECT DISTINCT ON (address_lower) address_lower, reason FROM suppression
-                WHERE tenant_id = $1 AND channel = 'email' AND expires_at IS NULL
-                ORDER BY address_lower, scope) p ON p.address_lower = r.email_lower
-            ORDER BY r.id
-            ON CONFLICT {_on_conflict(on_conflict)}
-            RETURNING (xmax = 0) AS is_new
-        )
+        ), {_merged(insert, "(tenant_id, email_lower)", on_conflict)}
         SELECT (SELECT count(*) FROM import_row) AS staged, (SELECT count(*) FROM src) AS distinct_rows,
                count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated
         FROM merged"""
@@ -255,9 +269,12 @@ async def _merge_phones(
     source_id: UUID | None,
 ) -> Merged:
     """The staged rows without an address: people who are told apart by their number."""
-    rule = _on_conflict(on_conflict)
-    target = "(tenant_id, phone_e164) WHERE email IS NULL"
-    rule = rule.replace("(tenant_id, email_lower)", target, 1)
+    insert = """INSERT INTO contact AS c (tenant_id, id, phone, phone_e164, phone_tried, first_name,
+                                          last_name, language, country, time_zone, category,
+                                          custom_fields, source_id)
+                SELECT $1, r.id, r.phone, r.phone_e164, r.phone, r.first_name, r.last_name,
+                       coalesce(r.language, $3), r.country, r.time_zone, r.category, r.custom_fields, $4
+                FROM src r"""
     row = await tx.fetchrow(
         f"""WITH ranked AS MATERIALIZED (
                 SELECT r.*, s.email_lower IS NULL
@@ -274,19 +291,7 @@ async def _merge_phones(
                 SELECT $1, $2, r.line_number, 'duplicate_in_file',
                        'the number is on an earlier line too; that line counts', r.phone
                 FROM ranked r WHERE NOT r.counts
-            ), merged AS (
-                INSERT INTO contact AS c (tenant_id, id, phone, phone_e164, phone_tried, first_name,
-                                          last_name, language, country, time_zone, category,
-                                          custom_fields, source_id)
-                SELECT $1, r.id, r.phone, r.phone_e164, r.phone, r.first_name, r.last_name,
-                       coalesce(r.language, (SELECT e.language FROM contact e
-                                             WHERE e.tenant_id = $1 AND e.phone_e164 = r.phone_e164
-                                               AND e.email IS NULL), $3),
-                       r.country, r.time_zone, r.category, r.custom_fields, $4
-                FROM src r ORDER BY r.id
-                ON CONFLICT {rule}
-                RETURNING (xmax = 0) AS is_new
-            )
+            ), {_merged(insert, "(tenant_id, phone_e164) WHERE email IS NULL", on_conflict)}
             SELECT 0 AS staged, (SELECT count(*) FROM src) AS distinct_rows,
                    count(*) FILTER (WHERE is_new) AS created, count(*) FILTER (WHERE NOT is_new) AS updated
             FROM merged""",
