@@ -178,6 +178,16 @@ async def test_a_trial_fits_its_channel(phones: Phones) -> None:
     assert (await trial(phones, text["id"], "+12025550177", contact_id=unknown)).status_code == 404
 
 
+async def test_a_variant_in_texts_is_tried_by_its_number(phones: Phones) -> None:
+    draft = await phones.draft("Plain")
+    body = {"variants": [{"sms_text": "One"}, {"sms_text": "Two"}]}
+    await phones.kit.ok("PUT", f"/{draft['id']}/variants", json=body)
+    await trial(phones, draft["id"], "+12025550177", variant=2)
+    await phones.drain()
+    assert phones.twilio.bodies("+12025550177") == ["Two"]
+    assert (await trial(phones, draft["id"], "+12025550177", variant=3)).status_code == 404
+
+
 async def test_who_asked_for_no_texts_gets_no_trial(phones: Phones) -> None:
     path = f"/api/v2/suppressions/{phones.kit.tenant}"
     await phones.kit.request("POST", path, json={"address": "+12025550177", "channel": "sms"})

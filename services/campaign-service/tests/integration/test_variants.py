@@ -302,3 +302,38 @@ async def test_errors_say_which_variant(kit: Kit) -> None:
     refused = (await kit.campaigns("POST", f"/{campaign['id']}/variants", json=body)).json()["error"]
     assert refused["field"] == "variants.1.subject"
     assert refused["message"].startswith("Variant 2, subject, line 1")
+
+
+async def test_a_variant_is_tried_as_it_would_be_sent(kit: Kit) -> None:
+    await kit.add_contacts(1)
+    campaign = await kit.create(from_name="Shop")
+    other = await kit.add_template(("en",), html="<p>Another</p>")
+    path = f"/api/v2/templates/{kit.tenant}/{other}/attachments"
+    attached = await kit.request("POST", path, files={"file": ("terms.txt", b"All rights.")})
+    assert attached.is_success, attached.text
+    rules = {"variants": [TWO["variants"][0], {"template_id": str(other)}]}
+    await kit.ok("PUT", f"/{campaign['id']}/variants", json=rules)
+
+    async def tried(**more: Any) -> dict[str, Any]:
+        body = {"to": ["me@example.com"], **more}
+        sent = await kit.ok("POST", f"/{campaign['id']}/test", json=body)
+        [row] = await kit.fetch(
+            """SELECT m.from_name, m.subject, m.html, m.template_id,
+                      (SELECT count(*) FROM mail_attachment u
+                       WHERE u.tenant_id = $1 AND u.message_id = m.id) AS files
+               FROM message m WHERE m.tenant_id = $1 AND m.id = $2""",
+            kit.tenant,
+            UUID(sent["message_ids"][0]),
+        )
+        return row
+
+    plain, one, two = await tried(), await tried(variant=1), await tried(variant=2)
+    assert [row["from_name"] for row in (plain, one, two)] == ["Shop", "Shop One", "Shop"]
+    assert [row["subject"] for row in (plain, one)] == ["[Test] [en] Hello Ann1", "[Test] One Ann1"]
+    assert ("Another" in two["html"], two["template_id"]) == (True, other)
+    assert [row["files"] for row in (plain, one, two)] == [0, 0, 1]
+    unknown = await kit.campaigns(
+        "POST", f"/{campaign['id']}/test", json={"to": ["me@example.com"], "variant": 3}
+    )
+    assert unknown.status_code == 404
+    assert unknown.json()["error"]["field"] == "variant"

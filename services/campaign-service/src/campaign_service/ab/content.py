@@ -92,11 +92,18 @@ async def _files(tx: Tx, campaign: Campaign, template_id: UUID, version: int | N
     return await attachments.files(tx, [template, Owner(campaign_id=campaign["id"])])
 
 
-async def variant_contents(tx: Tx, campaign: Campaign, number: int) -> Contents:
-    """What a variant says, as things are now. Raises NotFoundError, BusinessRuleError."""
+async def find_variant(tx: Tx, campaign: Campaign, number: int) -> dict[str, Any]:
+    """Raises NotFoundError."""
     test = await repository.find(tx, campaign["tenant_id"], campaign["id"])
     for variant in test["variants"] if test else ():
         if variant["number"] == number:
-            plain, _, _ = await current(tx, campaign)
-            return (await contents_of(tx, campaign, variant, plain))[0]
-    raise NotFoundError("There is no such variant")
+            found: dict[str, Any] = variant
+            return found
+    raise NotFoundError(f"The campaign has no variant {number}", field="variant")
+
+
+async def variant_contents(tx: Tx, campaign: Campaign, number: int) -> Contents:
+    """What a variant says, as things are now. Raises NotFoundError, BusinessRuleError."""
+    variant = await find_variant(tx, campaign, number)
+    plain, _, _ = await current(tx, campaign)
+    return (await contents_of(tx, campaign, variant, plain))[0]

@@ -224,7 +224,8 @@ class RetryOut(BaseModel):
 class TestIn(BaseModel):
     """Who gets the mail or text as `contact_id` would (default: the tenant's first contact).
 
-    E-mail addresses, or for a campaign by SMS phone numbers in international form.
+    E-mail addresses, or for a campaign by SMS phone numbers in international form. `variant` is the number
+    of one of the campaign's variants; without it the campaign's own content is sent.
     """
 
     __test__ = False
@@ -233,6 +234,7 @@ class TestIn(BaseModel):
     to: Annotated[list[Address | E164], Field(min_length=1, max_length=10), AfterValidator(_distinct)]
     contact_id: UUID | None = None
     language: Language | None = None
+    variant: Annotated[int, Field(ge=1, le=5)] | None = None
 
 
 class TestOut(BaseModel):

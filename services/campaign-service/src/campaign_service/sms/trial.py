@@ -29,7 +29,10 @@ async def send(tx: Tx, rt: Runtime, campaign: dict[str, Any], body: TestIn, user
     if person is None and body.contact_id is not None:
         raise NotFoundError("There is no such contact")
     person = {**(person or {"language": "en"}), "code": await sample_code(rt, campaign)}
-    text = content.compiled(campaign, await content.load(tx, campaign), lambda _: lambda _: None).plain
+    texts = content.compiled(campaign, await content.load(tx, campaign), lambda _: lambda _: None)
+    text = texts.of(body.variant or 0)
+    if text is None:
+        raise NotFoundError(f"The campaign has no variant {body.variant}", field="variant")
     chosen = text.choose(body.language or campaign["language"], person["language"])
     try:
         words = text.fill(chosen, person)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from campaign_service.ab.content import Contents, contents_of, find_variant
 from campaign_service.attachments import repository as attachments
 from campaign_service.attachments.repository import Owner
 from campaign_service.campaigns import content
@@ -74,12 +75,14 @@ async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, 
         raise ValidationError(f"This campaign can be tried with {wanted} alone", field="to")
     if is_text:
         return await trial.send(tx, runtime, campaign, body, user_id)
-    rendered, language, _ = await content.preview(tx, campaign, body.contact_id, body.language)
+    variant = await find_variant(tx, campaign, body.variant) if body.variant else {}
+    contents, template = await _content(tx, campaign, variant)
+    rendered, language, _ = await content.preview(tx, campaign, body.contact_id, body.language, contents)
     mail = repository.TestMail(
-        template_id=campaign["template_id"],
+        template_id=variant.get("template_id") or campaign["template_id"],
         language=language,
         from_email=campaign["from_email"] or settings_of(runtime).from_email,
-        from_name=campaign["from_name"],
+        from_name=variant.get("from_name") or campaign["from_name"],
         reply_to=campaign["reply_to"],
         subject=f"[Test] {rendered.subject}",
         html=rendered.html,
@@ -89,12 +92,17 @@ async def send_test(tx: Tx, runtime: Runtime, campaign: Campaign, body: TestIn, 
     ids = await repository.queue_test_mails(
         tx, campaign["tenant_id"], body.to, mail, user_id, runtime.clock.now()
     )
-    await _attach(tx, campaign, ids)
+    for owner in (template, Owner(campaign_id=campaign["id"])):
+        await attachments.copy_uses(tx, tx.tenant, owner, [Owner(message_id=each) for each in ids])
     return ids
 
 
-async def _attach(tx: Tx, campaign: Campaign, message_ids: list[UUID]) -> None:
-    _, _, version = await content.current(tx, campaign)
+async def _content(tx: Tx, campaign: Campaign, variant: dict[str, Any]) -> tuple[Contents, Owner]:
+    """What the campaign, or its variant, says now, and the template's version whose files go with it."""
+    contents, _, version = await content.current(tx, campaign)
     template = Owner(template_id=campaign["template_id"], template_version=version)
-    for owner in (template, Owner(campaign_id=campaign["id"])):
-        await attachments.copy_uses(tx, tx.tenant, owner, [Owner(message_id=each) for each in message_ids])
+    if variant:
+        contents, version_of_own = await contents_of(tx, campaign, variant, contents)
+        if variant["template_id"] is not None:
+            template = Owner(template_id=variant["template_id"], template_version=version_of_own)
+    return contents, template
