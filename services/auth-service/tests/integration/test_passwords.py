@@ -148,6 +148,7 @@ async def test_change_needs_the_present_password(accounts: Accounts) -> None:
     body = {"current_password": "something else entirely", "new_password": OTHER_PASSWORD}
     wrong = await accounts.client.post("/auth/password/change", json=body, headers=ada.headers)
     assert (wrong.status_code, code(wrong)) == (401, "INVALID_CREDENTIALS")
+    assert wrong.json()["error"]["field"] == "current_password"
     body["current_password"] = PASSWORD
     right = await accounts.client.post("/auth/password/change", json=body, headers=ada.headers)
     assert right.json()["data"] == {"revoked": 1}

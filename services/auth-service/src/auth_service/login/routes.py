@@ -56,9 +56,9 @@ async def reauthenticate(
 
 
 async def check_password(
-    auth: AuthContext, user: Identity, password: str, origin: RequestInfo
+    auth: AuthContext, user: Identity, password: str, origin: RequestInfo, *, field: str = "password"
 ) -> tuple[Member, Attempt]:
-    """The caller's row when it is their password. Raises `InvalidCredentialsError`.
+    """The caller's row when it is their password. Raises `InvalidCredentialsError`, which names `field`.
 
     Counted like a login: end the attempt with `limits.login_succeeded`.
     """
@@ -69,7 +69,7 @@ async def check_password(
     if await _compare(auth, candidates, password) is None:
         async with auth.db.tenant_tx(user.tenant_id) as tx:
             await service.fail(tx, auth, candidates, origin)
-        raise InvalidCredentialsError("The password is wrong", field="password")
+        raise InvalidCredentialsError("The password is wrong", field=field)
     return member, attempt
 
 

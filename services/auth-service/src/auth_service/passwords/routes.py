@@ -48,7 +48,8 @@ async def change(
 ) -> ApiResponse[Revoked]:
     """Replace the own password; the current one is needed."""
     session_id_of(user)
-    member, attempt = await check_password(auth, user, body.current_password, origin)
+    current = body.current_password
+    member, attempt = await check_password(auth, user, current, origin, field="current_password")
     async with auth.db.tenant_tx(user.tenant_id) as tx:
         await limits.login_succeeded(tx, auth, attempt)
     async with auth.db.tenant_tx(user.tenant_id) as tx:
