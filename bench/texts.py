@@ -2,10 +2,11 @@
 
     python3 bench/texts.py [--recipients 2000] [--connections 4] [--latency 0]
 
-Every text is its own request, written down before it is made and after. Timed from the start of the campaign
-until its status is final. Beside it: the same requests by the same client over as many connections, with no
-database. `--latency` is how many seconds the provider takes to answer. Server and settings are those of
-bench/send.py.
+Every text is its own request, written down before it is made and after, up to 25 together on each of the
+`--connections`. Timed from the start of the campaign until its status is final. Beside it: the same requests
+by the same client, as many at once, with no database. `--latency` is how many seconds the provider takes to
+answer. The processor time is the worker's alone: it says more than the rate where other programs run too.
+Server and settings are those of bench/send.py.
 """
 
 # ruff: noqa: E402  # run as a program, it prepares the environment before the rest can be imported
@@ -33,10 +34,11 @@ from uuid import UUID
 import uvloop
 
 from bench.fairness import ended
-from bench.send import api, environment, free_port, postgres, running, wait_for_port
+from bench.send import Watch, api, environment, free_port, postgres, running, wait_for_port
 from campaign_service.campaigns import service
 from campaign_service.sms import service as sms
 from campaign_service.sms.schemas import SmsSettingsIn
+from campaign_service.sms.slots import WINDOW
 from campaign_service.sms.twilio import Access, Twilio
 from shared.testing.databases import ensure_template, fresh_database
 from shared.utils import uuid7
@@ -127,16 +129,17 @@ async def run(arguments: argparse.Namespace) -> None:
             async with api(env) as runtime:
                 own = os.environ | env | {"SERVICE_ROLE": "worker", "PORT": str(free_port())}
                 command = [sys.executable, "-m", "campaign_service", "--role", "worker"]
-                stack.enter_context(running(command, env=own))
+                worker = stack.enter_context(running(command, env=own))
                 wait_for_port(int(own["PORT"]))
                 campaign = await begin(runtime, arguments.recipients)
-                begun = time.perf_counter()
+                begun, watch = time.perf_counter(), Watch([worker.pid])
                 await ended(runtime, [campaign])
-                seconds = time.perf_counter() - begun
-            plain = await bare(address, arguments.recipients, arguments.connections)
+                seconds, (_, cpu) = time.perf_counter() - begun, watch.stop()
+            plain = await bare(address, arguments.recipients, arguments.connections * WINDOW)
     rate, most = arguments.recipients / seconds, arguments.recipients / plain
     print(f"sent         {arguments.recipients:,} over {arguments.connections} connections, one process")
     print(f"campaign     {rate:,.0f} texts/s")
+    print(f"processor    {cpu / arguments.recipients * 1000:.2f} ms a text")
     print(f"bare client  {most:,.0f} texts/s; ratio {rate / most:.2f}")
     print(f"load         {os.getloadavg()[0]:.1f} over the last minute (other work on this machine included)")
 

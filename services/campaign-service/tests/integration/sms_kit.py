@@ -63,6 +63,17 @@ class Phones:
         assert answer.status_code == 201, answer.text
         return UUID(answer.json()["data"]["id"]), phone
 
+    async def people(self, number: int) -> None:
+        """So many contacts who want texts, quickly."""
+        await self.kit.execute(
+            """INSERT INTO contact (tenant_id, id, email, phone, phone_e164, phone_tried, custom_fields)
+               SELECT $1, gen_random_uuid(), 'q' || n || '@example.com', p, p, p,
+                      '{"sms_marketing_consent": "yes"}'
+               FROM generate_series(1, $2) n, LATERAL (SELECT '+1202' || lpad(n::text, 7, '0') AS p) g""",
+            self.kit.tenant,
+            number,
+        )
+
     async def campaign(
         self, text: str | None = "Hello {{ first_name }}. Reply STOP to end", **fields: Any
     ) -> UUID:

@@ -14,7 +14,7 @@ from campaign_service.sms.repository import Attempt
 from campaign_service.suppressions import repository as suppressions
 from campaign_service.suppressions.repository import NewSuppression
 from shared.database import Tx
-from shared.events import new_event
+from shared.events import Event, new_event
 from shared.web import Runtime
 
 _ADOPTED_WITHIN = timedelta(hours=24)
@@ -44,24 +44,24 @@ async def settle(tx: Tx, rt: Runtime, attempt: Attempt, meaning: Meaning) -> boo
     await spread(tx, rt, row)
     if meaning.sid is not None:
         for status, code in await repository.take_early(tx, attempt.tenant_id, meaning.sid):
-            await _report(tx, rt, meaning.sid, status, code)
+            await apply_report(tx, rt, meaning.sid, status, code)
     return True
 
 
 async def report(tx: Tx, rt: Runtime, sid: str, to: str | None, status: str, code: str | None) -> None:
     """A status callback. Older than what is known: nothing. Of a text not known (yet): kept a while."""
     await repository.lock_sid(tx, sid)
-    if await _report(tx, rt, sid, status, code):
+    if await apply_report(tx, rt, sid, status, code):
         return
     since = rt.clock.now() - _ADOPTED_WITHIN
     if to and await repository.adopt_ambiguous(tx, tx.tenant, sid, to, since):
-        await _report(tx, rt, sid, status, code)
+        await apply_report(tx, rt, sid, status, code)
         return
     await repository.keep_early(tx, tx.tenant, sid, status, code)
 
 
-async def _report(tx: Tx, rt: Runtime, sid: str, status: str, code: str | None) -> bool:
-    """Whether there is such a text."""
+async def apply_report(tx: Tx, rt: Runtime, sid: str, status: str, code: str | None) -> bool:
+    """Write what is said of a text whose sid is locked; whether there is such a text."""
     row, known = await repository.report(
         tx, tx.tenant, sid, outcomes.reported(status), status, outcomes.rank(status), code
     )
@@ -88,6 +88,11 @@ async def spread(tx: Tx, rt: Runtime, row: dict[str, Any]) -> None:
     await _publish(tx, rt, row, state)
 
 
+def fact_of(row: dict[str, Any], state: str) -> tuple[dict[str, Any], bytes]:
+    """What a contact's record says of a text, and the key by which it says so once."""
+    return recipients.detail_of(row), _dedupe(row, state)
+
+
 def _dedupe(row: dict[str, Any], state: str) -> bytes:
     return hashlib.sha256(f"sms|{row['id']}|{row['attempts']}|{state}".encode()).digest()
 
@@ -112,9 +117,13 @@ async def _suppress(tx: Tx, rt: Runtime, row: dict[str, Any]) -> None:
 
 
 async def _publish(tx: Tx, rt: Runtime, row: dict[str, Any], state: str) -> None:
-    kind = _EVENTS.get(state)
-    if kind is None:
-        return
+    if state in _EVENTS:
+        await rt.events.publish(tx, event_of(rt, row, state))
+
+
+def event_of(rt: Runtime, row: dict[str, Any], state: str) -> Event:
+    """What others are told of a text in one of the states that they hear of."""
+    kind = _EVENTS[state]
     data: dict[str, Any] = {
         "message_id": str(row["message_id"] or row["id"]),
         "campaign_id": row["campaign_id"],
@@ -127,7 +136,6 @@ async def _publish(tx: Tx, rt: Runtime, row: dict[str, Any], state: str) -> None
         data |= {"kind": state.removeprefix("bounced_"), "status": row["error_code"]}
     elif kind == "failed":
         data |= {"reason": row["error_detail"] or "failed", "status": row["error_code"]}
-    event = new_event(
+    return new_event(
         f"campaign.message.{kind}.v1", data, tenant_id=row["tenant_id"], subject=data["message_id"]
     )
-    await rt.events.publish(tx, event)

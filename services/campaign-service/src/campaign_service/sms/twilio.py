@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import aiohttp
+
+from campaign_service.channels.http import body_of
 
 _MAX_BODY = 1600
+_MAX_ANSWER = 256 * 1024
+_CONNECT_SECONDS = 10.0
 _TOO_MANY = 429
 _BUSY = 503
 _SERVER_FAULT = 500
@@ -63,12 +68,17 @@ class Twilio:
     """Sends texts for all tenants over one pool of connections."""
 
     def __init__(self, base_url: str, timeout: float) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=base_url, timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0))
+        self._url = base_url.rstrip("/")
+        # How many requests run at once is for the lanes to say.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=timeout, connect=min(timeout, _CONNECT_SECONDS)),
+            headers={"Accept": "application/json", "User-Agent": "Tidings"},
         )
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._session.close()
 
     async def send(self, access: Access, sender: str, to: str, body: str) -> Outcome:
         """One request, never repeated here."""
@@ -76,34 +86,36 @@ class Twilio:
         form["MessagingServiceSid" if sender.startswith("MG") else "From"] = sender
         if access.status_callback_url:
             form["StatusCallback"] = access.status_callback_url
-        path = f"/2010-04-01/Accounts/{access.account_sid}/Messages.json"
+        url = f"{self._url}/2010-04-01/Accounts/{access.account_sid}/Messages.json"
+        login = aiohttp.encode_basic_auth(access.account_sid, access.auth_token, "utf-8")
+        headers = {"Authorization": login}
         try:
-            answer = await self._client.post(path, data=form, auth=(access.account_sid, access.auth_token))
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            async with self._session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+                status, content = answer.status, await body_of(answer, _MAX_ANSWER)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NotSent(str(error)[:_DETAIL] or type(error).__name__)
-        except httpx.HTTPError as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return Unknown(str(error)[:_DETAIL] or type(error).__name__)
-        return _read(answer)
+        return _read(status, content)
 
 
-def _read(answer: httpx.Response) -> Outcome:
-    data = _object(answer)
-    if answer.status_code in _OK:
+def _read(status: int, content: bytes) -> Outcome:
+    data = _object(content)
+    if status in _OK:
         sid = data.get("sid")
         if not isinstance(sid, str):
             return Unknown("the answer names no message")
         return Taken(sid, str(data.get("status") or "queued"), data.get("from") or None)
-    message = str(data.get("message") or f"HTTP {answer.status_code}")[:_DETAIL]
+    message = str(data.get("message") or f"HTTP {status}")[:_DETAIL]
     # A gateway's 500, 502 or 504 says nothing about what happened behind it; 503 says it was not taken.
-    if answer.status_code >= _SERVER_FAULT and answer.status_code != _BUSY:
+    if status >= _SERVER_FAULT and status != _BUSY:
         return Unknown(message)
-    passing = answer.status_code in (_TOO_MANY, _BUSY)
-    return Refused(str(data.get("code") or answer.status_code), message, passing)
+    return Refused(str(data.get("code") or status), message, passing=status in (_TOO_MANY, _BUSY))
 
 
-def _object(answer: httpx.Response) -> dict[str, Any]:
+def _object(content: bytes) -> dict[str, Any]:
     try:
-        data = answer.json()
-    except ValueError:
+        data = json.loads(content)
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

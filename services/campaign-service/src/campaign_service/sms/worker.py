@@ -1,4 +1,4 @@
-"""The lane of texts: a few requests at once, each written down before it is made and after.
+"""The lane of texts: a batch at once, written down before its requests are made and after.
 
 Single texts go before campaigns; tenants take turns; a number sends no faster than it may.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,16 +18,20 @@ from campaign_service.campaigns import service as campaign_service
 from campaign_service.campaigns.holds import repository as holds
 from campaign_service.rendering.model import RenderError
 from campaign_service.settings import settings_of
-from campaign_service.sms import accounts, content, outcomes, recipients, repository, results, segments
+from campaign_service.sms import accounts, content, recipients, repository, results, segments, slots
 from campaign_service.sms.accounts import Account
 from campaign_service.sms.content import Texts
+from campaign_service.sms.flights import fly, pause
 from campaign_service.sms.links import service as links
 from campaign_service.sms.numbers import repository as numbers
 from campaign_service.sms.outcomes import Meaning
 from campaign_service.sms.recipients.repository import is_open
 from campaign_service.sms.repository import Attempt
 from campaign_service.sms.service import wake_of
-from campaign_service.sms.twilio import Access, Twilio
+from campaign_service.sms.settling import repository as settling
+from campaign_service.sms.settling.service import Outcome, settle
+from campaign_service.sms.slots import Slot
+from campaign_service.sms.twilio import Twilio
 from shared.database import Tx
 from shared.errors import AppError
 from shared.utils import logger, uuid7
@@ -39,6 +44,7 @@ _SWEEP_SECONDS = 10.0
 _LINKS_SECONDS = 10.0
 _KEPT_TEXTS = 50
 _FORGET_AFTER = timedelta(days=2)
+Person = dict[str, Any]
 _RESTING = "its new numbers have sent what they may today"
 
 
@@ -79,7 +85,7 @@ async def sweep_once(rt: Runtime) -> int:
 
 
 class Lane:
-    """One request at a time. `is_busy`: something waits for a number that may not send yet."""
+    """One batch at a time. `is_busy`: something waits for a number that may not send yet."""
 
     def __init__(self, rt: Runtime, twilio: Twilio, stop: asyncio.Event) -> None:
         self._rt = rt
@@ -112,7 +118,7 @@ class Lane:
         wake.clear()
 
     async def work_once(self) -> bool:
-        """Send one text, or settle that one is not to be sent; False when there was nothing to do."""
+        """Send a batch, or settle that people get nothing; False when there was nothing to do."""
         self.is_busy = False
         async with self._rt.db.system_tx() as tx:
             queues = await repository.tenants_with_queue(tx)
@@ -137,23 +143,25 @@ class Lane:
             if attempt is None or not await self._slot(tx, account, attempt.sender):
                 await before.rollback()
                 return False
-        await self._attempt(account.access, attempt)
+        await fly(self._rt, self._twilio, account.access, [(attempt, 0.0)])
         return True
 
     async def _slot(self, tx: Tx, account: Account, sender: str) -> bool:
         """Whether the number of a text that is not a campaign's is free, and from now on busy."""
-        today = self._rt.clock.now().date()
-        taken = await numbers.take_slot(tx, tx.tenant, (sender,), account.rate, today, counted=False)
-        self.is_busy = self.is_busy or taken is None
-        return taken is not None
+        is_free = await numbers.take_slot(tx, tx.tenant, sender, account.rate)
+        self.is_busy = self.is_busy or not is_free
+        return is_free
 
-    async def _campaign_slot(self, tx: Tx, account: Account, campaign_id: UUID) -> str | None:
+    async def _campaign_slots(self, tx: Tx, account: Account, campaign_id: UUID, wanted: int) -> list[Slot]:
         today = self._rt.clock.now().date()
-        sender = await numbers.take_slot(tx, tx.tenant, account.senders, account.rate, today, counted=True)
-        if sender is not None and campaign_id not in self._going:
+        senders = await numbers.lock(tx, tx.tenant, account.senders, today)
+        found = slots.share(senders, account.rate, wanted)
+        if found:
+            await numbers.take(tx, tx.tenant, slots.taken(found, account.rate), today)
+        if found and campaign_id not in self._going:
             self._going.add(campaign_id)
             await holds.clear_reason(tx, tx.tenant, campaign_id, _RESTING)
-        return sender
+        return found
 
     async def _wait_for_slot(self, tx: Tx, account: Account, campaign_id: UUID) -> None:
         """No number is free: for a moment, or all have sent what they may today, which the campaign says."""
@@ -171,101 +179,90 @@ class Lane:
         async with self._rt.db.tenant_tx(tenant_id) as tx:
             account = await accounts.find(tx, self._rt, tenant_id)
             if account is None:
-                await self._pause(tx, tenant_id, campaign_id, "there is no SMS account to send from")
+                await pause(tx, self._rt, campaign_id, "there is no SMS account to send from")
                 return True
-            before, token, now = await tx.savepoint(), uuid7(), self._rt.clock.now()
-            person = await recipients.claim(tx, tenant_id, campaign_id, token, self._lease, now)
-            if person is None:
+            before, token = await tx.savepoint(), uuid7()
+            people = await self._claim(tx, account, campaign_id, token)
+            if not people:
                 return await self._finish(tx, tenant_id, campaign_id)
-            if await self._held(tx, account, tenant_id, campaign_id, person, token):
-                return True
-            sender = await self._campaign_slot(tx, account, campaign_id)
-            if sender is None:
-                await before.rollback()
+            due = await self._due(tx, account, campaign_id, people, token)
+            found = await self._campaign_slots(tx, account, campaign_id, len(due)) if due else []
+            if due and not found:
+                if len(due) == len(people):
+                    await before.rollback()
+                else:
+                    await self._give_back(tx, campaign_id, due, token)
                 await self._wait_for_slot(tx, account, campaign_id)
-                return False
-            attempt = await self._write(tx, account, tenant_id, campaign_id, person, token, sender, text)
-        if attempt is not None:
-            await self._attempt(account.access, attempt)
+                return len(due) < len(people)
+            await self._give_back(tx, campaign_id, due[len(found) :], token)
+            attempts = await self._write(
+                tx, account, campaign_id, list(zip(due, found, strict=False)), token, text
+            )
+        await fly(self._rt, self._twilio, account.access, attempts)
         return True
 
-    async def _held(
-        self,
-        tx: Tx,
-        account: Account,
-        tenant_id: UUID,
-        campaign_id: UUID,
-        person: dict[str, Any],
-        token: UUID,
-    ) -> bool:
-        """Whether this person gets nothing now: not any more, or not before their quiet hours end."""
-        now, contact_id = self._rt.clock.now(), person["contact_id"]
-        if person["blocked"] is not None:
-            await recipients.skip(tx, tenant_id, campaign_id, contact_id, token, person["blocked"], now)
-            return True
-        until = account.wait_until(now, person["phone"], person["time_zone"])
-        if until is not None:
-            await recipients.release(tx, tenant_id, campaign_id, contact_id, token, until)
-        return until is not None
+    async def _claim(self, tx: Tx, account: Account, campaign_id: UUID, token: UUID) -> list[Person]:
+        now, most = self._rt.clock.now(), slots.most(len(account.senders), account.rate)
+        return await recipients.claim(tx, tx.tenant, campaign_id, token, self._lease, now, most)
+
+    async def _due(
+        self, tx: Tx, account: Account, campaign_id: UUID, people: Sequence[Person], token: UUID
+    ) -> list[Person]:
+        """Without who gets nothing now: not any more, or not before their quiet hours end."""
+        now = self._rt.clock.now()
+        due: list[Person] = []
+        asleep: dict[datetime, list[UUID]] = {}
+        for person in people:
+            contact_id, why = person["contact_id"], person["blocked"]
+            if why is not None:
+                await recipients.skip(tx, tx.tenant, campaign_id, contact_id, token, why, now)
+            elif (until := account.wait_until(now, person["phone"], person["time_zone"])) is not None:
+                asleep.setdefault(until, []).append(contact_id)
+            else:
+                due.append(person)
+        for until, contacts in asleep.items():
+            await recipients.release(tx, tx.tenant, campaign_id, contacts, token, until)
+        return due
+
+    async def _give_back(self, tx: Tx, campaign_id: UUID, people: Sequence[Person], token: UUID) -> None:
+        if people:
+            contacts = [person["contact_id"] for person in people]
+            await recipients.release(tx, tx.tenant, campaign_id, contacts, token, None)
 
     async def _write(
         self,
         tx: Tx,
         account: Account,
-        tenant_id: UUID,
         campaign_id: UUID,
-        person: dict[str, Any],
+        batch: Sequence[tuple[Person, Slot]],
         token: UUID,
-        sender: str,
         text: Texts,
-    ) -> Attempt | None:
-        """The text of one person on record as being attempted; None when it cannot be made."""
-        fault = None
-        try:
-            body = text.fill(person["language"], person)
-        except RenderError as error:
-            body, fault = "", str(error)
-        number = segments.count(body).segments
-        row = {
-            "id": uuid7(),
-            "direction": "outbound",
-            "purpose": "marketing",
-            "customer_phone": person["phone"],
-            "business_phone": sender,
-            "campaign_id": campaign_id,
-            "contact_id": person["contact_id"],
-            "body": body,
-            "segments": number,
-            "price": account.price(person["phone"], number),
-            "currency": account.currency,
-            "status": "attempting",
-            "attempts": 1,
-            "lease_token": token,
-            "lease_until": self._rt.clock.now() + timedelta(seconds=self._lease),
-        }
-        await repository.insert_message(tx, tenant_id, row)
-        attempt = Attempt(
-            tenant_id, row["id"], token, person["attempts"], sender, person["phone"], body, campaign_id
-        )
-        if fault is None:
-            return attempt
-        await results.settle(tx, self._rt, attempt, Meaning("failed", "render", fault[:300]))
-        return None
-
-    async def _attempt(self, access: Access, attempt: Attempt) -> None:
-        outcome = await self._twilio.send(access, attempt.sender, attempt.to, attempt.body)
-        meaning = outcomes.meaning(outcome, attempt.attempts)
-        async with self._rt.db.tenant_tx(attempt.tenant_id) as tx:
-            if meaning.code in outcomes.ACCOUNT_FAULTS and attempt.campaign_id is not None:
-                reason = f"the SMS account was refused ({meaning.code}): {meaning.detail}"
-                await self._pause(tx, attempt.tenant_id, attempt.campaign_id, reason)
-                meaning = Meaning("queued", meaning.code, meaning.detail, retry=outcomes.RETRY_SECONDS[0])
-            if not await results.settle(tx, self._rt, attempt, meaning):
-                logger.warning("a text was given up before its outcome was known", text_id=str(attempt.id))
-
-    async def _pause(self, tx: Tx, tenant_id: UUID, campaign_id: UUID, reason: str) -> None:
-        await campaigns.set_status(tx, tenant_id, campaign_id, "paused", self._rt.clock.now(), reason)
-        logger.warning("SMS campaign paused", campaign_id=str(campaign_id), reason=reason)
+    ) -> list[tuple[Attempt, float]]:
+        """Texts on record as being attempted, and when they may leave; without those that cannot be made."""
+        rows, attempts, faulty = [], [], []
+        until = self._rt.clock.now() + timedelta(seconds=self._lease)
+        for person, slot in batch:
+            body, fault = _filled(text, person)
+            row = _row(account, campaign_id, person, slot.sender, body)
+            rows.append(row | {"lease_token": token, "lease_until": until})
+            attempt = Attempt(
+                tx.tenant,
+                row["id"],
+                token,
+                person["attempts"],
+                slot.sender,
+                person["phone"],
+                body,
+                campaign_id,
+            )
+            if fault is None:
+                attempts.append((attempt, slot.wait))
+            else:
+                faulty.append(Outcome(attempt, Meaning("failed", "render", fault[:300])))
+        if rows:
+            await settling.insert(tx, tx.tenant, rows)
+            await settle(tx, self._rt, faulty)
+        return attempts
 
     async def _finish(self, tx: Tx, tenant_id: UUID, campaign_id: UUID) -> bool:
         if await is_open(tx, tenant_id, campaign_id):
@@ -288,7 +285,7 @@ class Lane:
             try:
                 written = await content.load(tx, campaign)
             except AppError as error:
-                await self._pause(tx, tenant_id, campaign_id, f"cannot be rendered: {error.message}")
+                await pause(tx, self._rt, campaign_id, f"cannot be rendered: {error.message}")
                 return None
         short = await links.short(self._rt, campaign)
         if short is None:
@@ -300,3 +297,30 @@ class Lane:
         if len(self._texts) > _KEPT_TEXTS:
             self._texts.popitem(last=False)
         return text
+
+
+def _filled(text: Texts, person: Person) -> tuple[str, str | None]:
+    """The words for one person, or why there are none."""
+    try:
+        return text.fill(person["language"], person), None
+    except RenderError as error:
+        return "", str(error)
+
+
+def _row(account: Account, campaign_id: UUID, person: Person, sender: str, body: str) -> dict[str, Any]:
+    number = segments.count(body).segments
+    return {
+        "id": uuid7(),
+        "direction": "outbound",
+        "purpose": "marketing",
+        "customer_phone": person["phone"],
+        "business_phone": sender,
+        "campaign_id": campaign_id,
+        "contact_id": person["contact_id"],
+        "body": body,
+        "segments": number,
+        "price": account.price(person["phone"], number),
+        "currency": account.currency,
+        "status": "attempting",
+        "attempts": 1,
+    }

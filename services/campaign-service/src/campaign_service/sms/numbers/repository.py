@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -51,36 +52,73 @@ async def put(tx: Tx, tenant_id: UUID, rows: Sequence[NewNumber]) -> None:
     )
 
 
-async def take_slot(
-    tx: Tx, tenant_id: UUID, senders: Sequence[str], rate: float, today: date, *, counted: bool
-) -> str | None:
-    """The sender that has rested longest, now busy for 1/`rate` seconds; None while all of them are.
+async def take_slot(tx: Tx, tenant_id: UUID, sender: str, rate: float) -> bool:
+    """Whether a sender of a single text is free; from now on it is busy for 1/`rate` seconds."""
+    return bool(
+        await tx.affected(
+            """INSERT INTO sms_sender AS s (tenant_id, sender, next_free_at)
+               VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
+               ON CONFLICT (tenant_id, sender) DO UPDATE SET next_free_at = excluded.next_free_at
+               WHERE s.next_free_at <= clock_timestamp()""",
+            tenant_id,
+            sender,
+            1 / rate,
+        )
+    )
 
-    With `counted` the text is one of today's, of which a number that is new has few.
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """`free_in`: seconds until it may send again, less than none when it has rested; `left`: texts today,
+    None for any number.
     """
-    taken: str | None = await tx.fetchval(
-        f"""WITH free AS (
-             SELECT g.sender FROM unnest($2::text[]) AS g (sender)
-             LEFT JOIN sms_sender s ON s.tenant_id = $1 AND s.sender = g.sender
-             LEFT JOIN phone_number p ON p.tenant_id = $1 AND p.number = g.sender
-             WHERE (s.next_free_at IS NULL OR s.next_free_at <= clock_timestamp())
-               AND (NOT $4::boolean OR p.warm_first IS NULL
-                    OR coalesce({_SENT.format(today="$5")}, 0) + 1 <= {_WARM.format(today="$5")})
-             ORDER BY s.next_free_at NULLS FIRST, g.sender LIMIT 1)
-           INSERT INTO sms_sender AS s (tenant_id, sender, next_free_at, day, sent)
-           SELECT $1, sender, clock_timestamp() + make_interval(secs => $3), $5, $4::int FROM free
-           ON CONFLICT (tenant_id, sender) DO UPDATE SET next_free_at = excluded.next_free_at, day = $5,
-             sent = {_SENT.format(today="$5")} + $4::int,
-             days_before = s.days_before + coalesce((s.day <> $5::date AND s.sent > 0)::int, 0)
-           WHERE s.next_free_at <= clock_timestamp()
-           RETURNING sender""",
+
+    sender: str
+    free_in: float
+    left: int | None
+
+
+async def lock(tx: Tx, tenant_id: UUID, senders: Sequence[str], today: date) -> list[Sender]:
+    """When each may send texts of campaigns, and how many, held until the transaction ends."""
+    await tx.execute(
+        """INSERT INTO sms_sender (tenant_id, sender, next_free_at, day)
+           SELECT $1, g.sender, '-infinity', $3 FROM unnest($2::text[]) AS g (sender)
+           WHERE NOT EXISTS (SELECT 1 FROM sms_sender s WHERE s.tenant_id = $1 AND s.sender = g.sender)
+           ORDER BY g.sender ON CONFLICT DO NOTHING""",
         tenant_id,
         list(senders),
-        1 / rate,
-        counted,
         today,
     )
-    return taken
+    rows = await tx.fetch(
+        f"""SELECT s.sender,
+                   extract(epoch FROM greatest(s.next_free_at, clock_timestamp() - interval '1 day')
+                                      - clock_timestamp())::float8 AS free_in,
+                   CASE WHEN p.warm_first IS NOT NULL THEN
+                     greatest(0, floor(least({_WARM.format(today="$3")}, 2147483647))::int
+                                 - {_SENT.format(today="$3")}) END AS left
+            FROM sms_sender s LEFT JOIN phone_number p ON p.tenant_id = $1 AND p.number = s.sender
+            WHERE s.tenant_id = $1 AND s.sender = ANY($2::text[]) ORDER BY s.sender FOR UPDATE OF s""",
+        tenant_id,
+        list(senders),
+        today,
+    )
+    return [Sender(**dict(row)) for row in rows]
+
+
+async def take(tx: Tx, tenant_id: UUID, taken: Mapping[str, tuple[int, float]], today: date) -> None:
+    """Sender to how many texts of campaigns it sends from now on, and the seconds until it is free again."""
+    await tx.execute(
+        f"""UPDATE sms_sender s SET next_free_at = clock_timestamp() + make_interval(secs => g.free_in),
+               day = $5, sent = {_SENT.format(today="$5")} + g.number,
+               days_before = s.days_before + coalesce((s.day <> $5::date AND s.sent > 0)::int, 0)
+            FROM unnest($2::text[], $3::int[], $4::float8[]) AS g (sender, number, free_in)
+            WHERE s.tenant_id = $1 AND s.sender = g.sender""",
+        tenant_id,
+        list(taken),
+        [number for number, _ in taken.values()],
+        [free_in for _, free_in in taken.values()],
+        today,
+    )
 
 
 async def are_all_done(tx: Tx, tenant_id: UUID, senders: Sequence[str], today: date) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -151,17 +151,17 @@ async def freeze(
 
 
 async def claim(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, token: UUID, lease: float, now: datetime
-) -> dict[str, Any] | None:
-    """The next person due, from now on being attempted, with `blocked`: why not to text them."""
-    row = await tx.fetchrow(
+    tx: Tx, tenant_id: UUID, campaign_id: UUID, token: UUID, lease: float, now: datetime, limit: int
+) -> list[dict[str, Any]]:
+    """The next people due, from now on being attempted, with `blocked`: why not to text them."""
+    rows = await tx.fetch(
         f"""WITH picked AS (
               SELECT contact_id FROM campaign_recipient
               WHERE tenant_id = $1 AND campaign_id = $2 AND state IN ('queued', 'failed_retry')
                 AND (next_attempt_at IS NULL OR next_attempt_at <= $5)
                 AND EXISTS (SELECT 1 FROM campaign k
                             WHERE k.tenant_id = $1 AND k.id = $2 AND k.status = 'sending')
-              ORDER BY next_attempt_at NULLS FIRST, contact_id LIMIT 1 FOR UPDATE SKIP LOCKED),
+              ORDER BY next_attempt_at NULLS FIRST, contact_id LIMIT $6 FOR UPDATE SKIP LOCKED),
             claimed AS (
               UPDATE campaign_recipient
               SET state = 'attempting', attempts = attempts + 1, next_attempt_at = NULL, lease_token = $3,
@@ -185,21 +185,28 @@ async def claim(
         token,
         lease,
         now,
+        limit,
     )
-    return dict(row) if row else None
+    return [dict(row) for row in rows]
 
 
 async def release(
-    tx: Tx, tenant_id: UUID, campaign_id: UUID, contact_id: UUID, token: UUID, until: datetime | None
+    tx: Tx,
+    tenant_id: UUID,
+    campaign_id: UUID,
+    contact_ids: Sequence[UUID],
+    token: UUID,
+    until: datetime | None,
 ) -> None:
     """Nothing was sent: back in the queue, until `until` where given."""
     await tx.execute(
         """UPDATE campaign_recipient SET state = 'queued', attempts = attempts - 1, lease_token = NULL,
                lease_until = NULL, next_attempt_at = $5
-           WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = $3 AND lease_token = $4""",
+           WHERE tenant_id = $1 AND campaign_id = $2 AND contact_id = ANY($3::uuid[])
+             AND lease_token = $4""",
         tenant_id,
         campaign_id,
-        contact_id,
+        list(contact_ids),
         token,
         until,
     )
@@ -271,6 +278,11 @@ async def _count(tx: Tx, tenant_id: UUID, campaign_id: UUID, figure: str, now: d
     )
 
 
+def detail_of(text: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a text on the contact's record."""
+    return {"record": "sms", "status": text["error_code"], "segments": text["segments"]}
+
+
 async def add_event(
     tx: Tx, tenant_id: UUID, text: dict[str, Any], state: str, dedupe: bytes, now: datetime
 ) -> None:
@@ -278,7 +290,7 @@ async def add_event(
     if state not in _EVENT_TYPES:
         return
     kind, bounce_class = _EVENT_TYPES[state]
-    detail = {"record": "sms", "status": text["error_code"], "segments": text["segments"]}
+    detail = detail_of(text)
     await tx.execute(
         """INSERT INTO message_event
              (tenant_id, id, campaign_id, contact_id, type, occurred_at, received_at, bounce_class, detail,

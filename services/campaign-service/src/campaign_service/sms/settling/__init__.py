@@ -1,0 +1,1 @@
+"""What became of many texts of a campaign, written together."""
