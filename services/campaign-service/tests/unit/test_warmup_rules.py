@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from campaign_service.warmup.plans import Heard, Plan, Rules, judge, mailbox_provider, preset_caps
+from campaign_service.warmup.hosting.servers import provider_of
+from campaign_service.warmup.plans import Heard, Plan, Rules, domain_of, judge, own_provider, preset_caps
 
 
 @pytest.mark.parametrize(
@@ -37,12 +38,31 @@ def test_bounces_stop_and_complaints_warn_first(heard: Heard, stops: bool, warns
         ("ann@hotmail.fr", "outlook"),
         ("ann@aol.com", "yahoo"),
         ("ann@me.com", "apple"),
-        ("ann@notgmail.com", "other"),
-        ("ann@mail.gmail.com.example.com", "other"),
+        ("ann@notgmail.com", None),
+        ("ann@mail.gmail.com.example.com", None),
     ],
 )
-def test_mailbox_providers_are_known_by_domain(email: str, expected: str) -> None:
-    assert mailbox_provider(email) == expected
+def test_mailbox_providers_are_known_by_their_own_domains(email: str, expected: str | None) -> None:
+    assert own_provider(domain_of(email)) == expected
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        (("ASPMX.L.GOOGLE.COM.", "alt1.aspmx.l.google.com."), "gmail"),
+        (("example-com.mail.protection.outlook.com.",), "outlook"),
+        (("example-com.a1b2.mx.microsoft.",), "outlook"),
+        (("mx-biz.mail.am0.yahoodns.net.",), "yahoo"),
+        (("mx01.mail.icloud.com.",), "apple"),
+        (("mx.notgoogle.com.",), "other"),
+        (("filter.example.com.", "aspmx.l.google.com."), "other"),
+        ((), "other"),
+    ],
+)
+def test_hosted_mailboxes_are_known_by_the_preferred_mail_server(
+    hosts: tuple[str, ...], expected: str
+) -> None:
+    assert provider_of(hosts) == expected
 
 
 def test_the_preset_grows_by_at_most_a_third_a_day() -> None:

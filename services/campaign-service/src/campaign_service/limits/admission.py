@@ -8,7 +8,7 @@ from uuid import UUID
 
 from campaign_service.warmup import repository as recipients
 from campaign_service.warmup.admission import Addressed
-from campaign_service.warmup.plans import mailbox_provider
+from campaign_service.warmup.hosting.service import providers
 from shared.database import Tx
 
 from . import repository
@@ -34,8 +34,9 @@ class Limiter:
     async def admit(self, tx: Tx, token: UUID, people: Sequence[Addressed]) -> set[UUID]:
         """Tokens for those there are some for; the others are put back until there will be."""
         by_provider: dict[str, list[UUID]] = {}
+        provider_of = await providers(tx, [person.email for person in people] if self._mailbox else [])
         for person in people:
-            by_provider.setdefault(mailbox_provider(person.email), []).append(person.contact_id)
+            by_provider.setdefault(provider_of(person.email), []).append(person.contact_id)
         admitted: set[UUID] = set()
         for provider, contacts in by_provider.items():
             bucket = self._mailbox.get(provider)

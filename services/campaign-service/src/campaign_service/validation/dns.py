@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from typing import TypeVar
 
 import anyio
 import dns.asyncresolver
@@ -12,6 +13,7 @@ import dns.resolver
 
 from campaign_service.validation.rules import Verdict
 
+Said = TypeVar("Said")
 _AT_ONCE = 20
 _TIMEOUT_SECONDS = 5.0
 #: After so many domains without an answer, and none with one, the DNS counts as out of reach.
@@ -36,29 +38,42 @@ class MailDomains:
 
     async def verdicts(self, domains: Collection[str]) -> dict[str, Verdict]:
         """Domain to verdict, without those nothing could be found out about."""
-        found: dict[str, Verdict] = {}
+        return await self._each(domains, self._mail_servers)
+
+    async def hosts(self, domains: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Domain to its mail servers, the preferred first; without those nothing could be found out about."""
+        return await self._each(domains, self._hosts)
+
+    async def _each(
+        self, domains: Collection[str], what: Callable[[str], Awaitable[Said]]
+    ) -> dict[str, Said]:
+        found: dict[str, Said] = {}
         limit = anyio.CapacityLimiter(_AT_ONCE)
 
         async def ask(domain: str) -> None:
             async with limit:
-                verdict = None if self.is_silent else await self._ask(domain)
-            if verdict is not None:
-                found[domain] = verdict
+                if self.is_silent:
+                    return
+                self.asked += 1
+                try:
+                    found[domain] = await what(domain)
+                except (dns.exception.DNSException, OSError):
+                    self._unanswered += 1
+                else:
+                    self.answered += 1
 
         async with anyio.create_task_group() as group:
             for domain in domains:
                 group.start_soon(ask, domain)
         return found
 
-    async def _ask(self, domain: str) -> Verdict | None:
-        self.asked += 1
+    async def _hosts(self, domain: str) -> tuple[str, ...]:
+        assert self._resolver is not None
         try:
-            verdict = await self._mail_servers(domain)
-        except (dns.exception.DNSException, OSError):
-            self._unanswered += 1
-            return None
-        self.answered += 1
-        return verdict
+            answer = await self._resolver.resolve(f"{domain}.", dns.rdatatype.MX)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        return tuple(str(record.exchange) for record in sorted(answer, key=lambda one: one.preference))
 
     async def _mail_servers(self, domain: str) -> Verdict:
         """RFC 5321 5.1: the MX hosts, else the domain itself; RFC 7505: a lone "." takes no mail."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,8 @@ from uuid import UUID
 from shared.database import Tx
 
 from . import repository, service
-from .plans import Plan, mailbox_provider
+from .hosting.service import providers
+from .plans import MailboxProvider, Plan
 
 
 class Addressed(Protocol):
@@ -52,9 +53,10 @@ class Gate:
     async def admit(self, tx: Tx, token: UUID, people: Sequence[Addressed]) -> set[UUID]:
         """Places for those there is room for; the others wait for the next day of the plan that is full."""
         admitted = {person.contact_id for person in people}
+        at_provider = await self._at_provider(tx, people)
         full: list[Plan] = []
         for plan in self.plans:
-            fits = [p.contact_id for p in people if plan.mailbox_provider in ("", mailbox_provider(p.email))]
+            fits = at_provider(plan)
             known = await repository.known(tx, tx.tenant, plan, self.campaign_id, fits) if fits else set()
             fresh = [contact for contact in fits if contact in admitted and contact not in known]
             late = fresh[plan.left :]
@@ -64,14 +66,22 @@ class Gate:
                 at = plan.next_day(self.now)
                 await repository.postpone(tx, tx.tenant, self.campaign_id, token, late, at)
         for plan in self.plans:
-            fits = [p.contact_id for p in people if plan.mailbox_provider in ("", mailbox_provider(p.email))]
-            taken = [contact for contact in fits if contact in admitted]
+            taken = [contact for contact in at_provider(plan) if contact in admitted]
             if taken:
                 await repository.take(tx, tx.tenant, plan, self.campaign_id, taken)
         if people:
             reason = self.reason([_spent(plan) for plan in full]) if full else None
             await repository.say(tx, tx.tenant, self.campaign_id, reason)
         return admitted
+
+    async def _at_provider(self, tx: Tx, people: Sequence[Addressed]) -> Callable[[Plan], list[UUID]]:
+        """Tells whose mail counts in a plan."""
+        asked = [p.email for p in people] if any(plan.mailbox_provider for plan in self.plans) else []
+        provider = await providers(tx, asked)
+        at: dict[MailboxProvider | str, list[UUID]] = {"": [person.contact_id for person in people]}
+        for person in people if asked else ():
+            at.setdefault(provider(person.email), []).append(person.contact_id)
+        return lambda plan: at.get(plan.mailbox_provider, [])
 
 
 def _spent(plan: Plan) -> Plan:

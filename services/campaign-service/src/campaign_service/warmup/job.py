@@ -8,6 +8,7 @@ from typing import Any
 from shared.jobs import JobContext, Schedule, job
 
 from . import repository, service
+from .hosting import job as hosting
 
 _LONGEST_WINDOW = timedelta(days=100)
 
@@ -33,8 +34,9 @@ async def forget(ctx: JobContext) -> dict[str, Any]:
         return {"deleted": await repository.forget_before(tx, day)}
 
 
-JOBS = (judge, forget)
+JOBS = (judge, forget, *hosting.JOBS)
 SCHEDULES = (
+    *hosting.SCHEDULES,
     Schedule("warmup.judge", 60, judge.type),
     Schedule("warmup.forget", "03:30", forget.type),
 )

@@ -31,9 +31,18 @@ def preset_caps() -> list[int]:
     return [round(_FIRST * factor**day) for day in range(_DAYS)]
 
 
-def mailbox_provider(email: str) -> MailboxProvider:
-    """By the address's domain alone: mailboxes of companies hosted there are `other`."""
-    return _DOMAINS.get(email.rpartition("@")[2].lower(), "other")
+def domain_of(email: str) -> str:
+    return email.rpartition("@")[2].lower()
+
+
+def own_provider(domain: str) -> MailboxProvider | None:
+    """The provider whose own domain this is, in lower case."""
+    return _DOMAINS.get(domain)
+
+
+def own_domains() -> list[str]:
+    """Domains of which nobody needs to be asked."""
+    return list(_DOMAINS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Whose mailboxes are behind a domain that is not its own provider."""
