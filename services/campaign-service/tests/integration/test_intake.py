@@ -9,6 +9,8 @@ import aiosmtplib
 import pytest
 
 from campaign_service.intake.server import listen
+from campaign_service.messages.references import subject_of
+from campaign_service.settings import site_of
 
 from .campaigns_kit import Kit
 
@@ -112,6 +114,16 @@ async def test_a_mail_to_the_unsubscribe_address_unsubscribes_once(kit: Kit, pos
     assert (await kit.counts(campaign_id))["unsubscribed"] == 1
     (event,) = await kit.published("campaign.message.unsubscribed.v1")
     assert event["data"]["via"] == "mailto"
+
+
+async def test_a_single_mail_has_an_unsubscribe_address_too(kit: Kit, postman: Postman) -> None:
+    body = {"to": {"email": "anna@example.com"}, "subject": "News", "text": "News", "purpose": "marketing"}
+    made = await kit.request("POST", f"/api/v2/messages/{kit.tenant}", json=body)
+    ref = site_of(kit.runtime).refs.make(*subject_of(UUID(made.json()["data"]["id"])))
+    await postman.bring(f"u-{ref}@{DOMAIN}", "From: anna@example.com\n\nstop\n", "anna@example.com")
+    assert await reasons(kit) == [("unsubscribed", "mailto")]
+    (event,) = await kit.published("campaign.message.unsubscribed.v1")
+    assert event["data"]["message_id"] == made.json()["data"]["id"]
 
 
 async def test_an_answering_machine_neither_bounces_nor_unsubscribes(kit: Kit, postman: Postman) -> None:

@@ -1,6 +1,8 @@
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import dkim  # type: ignore[import-untyped]
@@ -110,6 +112,29 @@ async def test_marketing_stops_at_a_suppression_and_transactional_mail_does_not(
     sent = await messages.send()
     await messages.until(sent["id"], "accepted")
     assert len(mailbox.mails) == 1
+
+
+async def test_marketing_can_be_ended_by_one_click(
+    messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    words = {"html": "<a href='{{ unsubscribe_url }}'>Stop</a>", "text": "x"}
+    for purpose in ("marketing", "transactional"):
+        await messages.until((await messages.send(purpose=purpose, **words))["id"], "accepted")
+    mail, plain = mailbox.mails
+    assert (plain["List-Unsubscribe"], plain["List-Unsubscribe-Post"]) == (None, None)
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    [address] = re.findall("<(http[^>]+)>", mail["List-Unsubscribe"])
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert f"href='{address}'" in html.get_content()
+    path = urlsplit(address).path
+    assert "a***@example.com" in (await messages.client.get(path)).text
+    async with db.tenant_tx(tenant_a) as tx:
+        assert await suppressions.suppressed_reason(tx, tenant_a, "anna@example.com") is None
+    for _ in range(2):
+        assert (await messages.client.post(path, content=b"List-Unsubscribe=One-Click")).status_code == 200
+    held = await messages.send(purpose="marketing")
+    assert (held["state"], held["skip_reason"]) == ("skipped", "unsubscribed")
 
 
 async def test_a_deferred_message_is_tried_again(

@@ -11,7 +11,7 @@ from campaign_service.deliveries import service as deliveries
 from campaign_service.deliveries.messages import repository as messages
 from campaign_service.deliveries.rows import RowIssue, clean, hash_of
 from campaign_service.intake import reading, repository
-from campaign_service.messages.references import message_of
+from campaign_service.messages.references import message_of, message_subject
 from campaign_service.rendering.site import Site
 from campaign_service.sending.refs import BOUNCE_PREFIX, UNSUBSCRIBE_PREFIX, RefSubject
 from campaign_service.sending.tokens import TokenSubject
@@ -99,9 +99,14 @@ def _subject(runtime: Runtime, found: reading.Returned) -> RefSubject | UUID | N
 async def _enter(tx: Tx, subject: RefSubject | UUID) -> None:
     """Into the tenant of the mail, which a forged reference does not have."""
     if isinstance(subject, RefSubject):
-        tenant_id, what = await repository.tenant_of_campaign(tx, subject.campaign_id), "mail's campaign"
+        message_id = message_subject(subject.campaign_id, subject.contact_id)
     else:
-        tenant_id, what = await messages.tenant_of(tx, subject), "message"
+        message_id = subject
+    if message_id is not None:
+        tenant_id, what = await messages.tenant_of(tx, message_id), "message"
+    else:
+        assert isinstance(subject, RefSubject)
+        tenant_id, what = await repository.tenant_of_campaign(tx, subject.campaign_id), "mail's campaign"
     if tenant_id is None:
         raise RefusedMailError(f"550 5.1.1 This {what} is gone")
     await tx.set_tenant(tenant_id)

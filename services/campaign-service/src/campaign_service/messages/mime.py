@@ -14,9 +14,15 @@ from campaign_service.rendering.quoted import encode_address, encode_block, enco
 
 
 def outgoing(
-    message_id: UUID, row: Mapping[str, Any], mail_domain: str, repeats: int, files: Sequence[File] = ()
+    message_id: UUID,
+    row: Mapping[str, Any],
+    mail_domain: str,
+    repeats: int,
+    files: Sequence[File] = (),
+    lines: Sequence[str] = (),
 ) -> OutgoingMail:
-    """Envelope and content. The Message-ID depends on the message alone: a repeat is recognisable.
+    """Envelope and content, with `lines` in its header. The Message-ID depends on the message alone: a repeat
+    is recognisable.
 
     Raises RenderError for an address that no mail can have.
     """
@@ -27,7 +33,7 @@ def outgoing(
         addresses.append(("Reply-To", row["reply_to"], None))
     head = b"".join(_address_line(*line) for line in addresses)
     head += b"Subject: " + encode_header(row["subject"], used=9) + b"\r\n"
-    head += "".join(f"{line}\r\n" for line in _fixed(row, identity, repeats)).encode("ascii")
+    head += "".join(f"{line}\r\n" for line in [*_fixed(row, identity, repeats), *lines]).encode("ascii")
     content = head + b"".join(_body(message_id, row, files))
     return OutgoingMail(identity, _usable(row["recipient_email"]), content, utf8=not head.isascii())
 

@@ -16,9 +16,10 @@ from campaign_service.contacts import repository as contacts
 from campaign_service.messages import repository
 from campaign_service.messages.builtin import BUILTIN
 from campaign_service.messages.property_mails import PROPERTY_MAILS
+from campaign_service.messages.references import unsubscribe_url
 from campaign_service.messages.schemas import MessageIn, To
 from campaign_service.rendering import Content, Preview, Recipient, merge_variables, render_preview
-from campaign_service.settings import settings_of
+from campaign_service.settings import settings_of, site_of
 from campaign_service.suppressions import repository as suppressions
 from campaign_service.templates import repository as templates
 from campaign_service.templates.service import choose_language
@@ -120,12 +121,12 @@ async def enqueue(
 ) -> UUID:
     """Store a rendered mail with its files; its id. With an `idempotency_key` that is known, nothing is."""
     assert to.email is not None, "who gets a mail has an address"
-    rendered = await _rendered(tx, tenant_id, chosen.content, to, variables)
-    skip = None
+    message_id, settings = uuid7(), settings_of(rt)
+    skip, way_out = None, ""
     if purpose == "marketing":
         skip = await suppressions.suppressed_reason(tx, tenant_id, to.email)
-    message_id = uuid7()
-    settings = settings_of(rt)
+        way_out = unsubscribe_url(site_of(rt), tenant_id, message_id)
+    rendered = await _rendered(tx, tenant_id, chosen.content, to, variables, way_out)
     stored = await repository.insert(
         tx,
         tenant_id,
@@ -169,12 +170,12 @@ async def _attach(
 
 
 async def _rendered(
-    tx: Tx, tenant_id: UUID, content: Content, to: To, variables: Mapping[str, Any]
+    tx: Tx, tenant_id: UUID, content: Content, to: To, variables: Mapping[str, Any], way_out: str
 ) -> Preview:
     """By the engine of the campaigns: what is known of the contact, then what the caller gives."""
     contact_id = await contacts.id_of_email(tx, tenant_id, to.email or "")
     contact = await contacts.get(tx, tenant_id, contact_id) if contact_id else None
-    known = merge_variables(_recipient(to, contact), campaign_name="", unsubscribe_url="")
+    known = merge_variables(_recipient(to, contact), campaign_name="", unsubscribe_url=way_out)
     preview = render_preview(content, known | dict(variables))
     parts = ((content.subject, preview.subject), (content.html, preview.html), (content.text, preview.text))
     if any(source and source.strip() and not result for source, result in parts):

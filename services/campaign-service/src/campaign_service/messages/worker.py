@@ -15,13 +15,14 @@ from campaign_service.channels.outlets import TenantOutlet
 from campaign_service.dkim.mails import signed_mail
 from campaign_service.messages import repository
 from campaign_service.messages.mime import outgoing
+from campaign_service.messages.references import unsubscribing
 from campaign_service.messages.repository import Waiting
 from campaign_service.messages.service import wake_of
 from campaign_service.rendering import OutgoingMail, RenderError
 from campaign_service.sending.outcomes import Accepted, Ambiguous, NotSent, Outcome, Rejected
 from campaign_service.sending.replies import Reply
 from campaign_service.sending.smtp import SmtpConnection, SmtpError, SmtpSettings, Timeouts
-from campaign_service.settings import settings_of
+from campaign_service.settings import settings_of, site_of
 from campaign_service.suppressions import repository as suppressions
 from campaign_service.suppressions.repository import NewSuppression
 from shared.database import Tx
@@ -66,7 +67,6 @@ class Lane:
         self._server = server
         self._stop = stop
         self._connection: SmtpConnection | None = None
-        self._domain = settings_of(rt).mail_domain
         self._outlets: OrderedDict[UUID, TenantOutlet] = OrderedDict()
 
     async def run(self) -> None:
@@ -104,7 +104,12 @@ class Lane:
     async def _mail(self, message: Waiting) -> OutgoingMail:
         async with self._rt.db.tenant_tx(message.tenant_id, read_only=True) as tx:
             carried = await files(tx, [Owner(message_id=message.id)])
-            mail = outgoing(message.id, message.row, self._domain, message.possible_repeats, carried)
+            site, lines = site_of(self._rt), list[str]()
+            if message.row["purpose"] == "marketing":
+                lines = unsubscribing(site, message.tenant_id, message.id)
+            mail = outgoing(
+                message.id, message.row, site.mail_domain, message.possible_repeats, carried, lines
+            )
             return await signed_mail(tx, self._rt, message.row["from_email"], mail)
 
     async def _deliver(self, message: Waiting, mail: OutgoingMail) -> Outcome:

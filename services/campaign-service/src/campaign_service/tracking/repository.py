@@ -218,6 +218,17 @@ async def contact_email(tx: Tx, tenant_id: UUID, contact_id: UUID) -> str | None
     return email
 
 
+async def message_email(tx: Tx, tenant_id: UUID, message_id: UUID) -> str | None:
+    """Whom a single mail went to; None also for who was erased since."""
+    email: str | None = await tx.fetchval(
+        """SELECT recipient_email FROM message
+           WHERE tenant_id = $1 AND id = $2 AND recipient_email NOT LIKE '%@erased.invalid'""",
+        tenant_id,
+        message_id,
+    )
+    return email
+
+
 async def set_unsubscribed(tx: Tx, person: Person, at: datetime, via: str, dedupe_key: bytes) -> None:
     """Mark the recipient and record the event."""
     await tx.execute(

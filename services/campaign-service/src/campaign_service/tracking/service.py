@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from campaign_service.campaigns.recipients import repository as recipients
+from campaign_service.contacts import repository as contacts
 from campaign_service.deliveries.rows import hash_of
+from campaign_service.messages.references import message_subject
 from campaign_service.sending.tokens import TokenSubject
 from campaign_service.settings import site_of
 from campaign_service.stats import repository as stats
@@ -199,7 +201,11 @@ async def subscription(tx: Tx, subject: TokenSubject) -> Subscription:
     row = await repository.subscription(tx, (subject.tenant_id, subject.campaign_id, subject.contact_id))
     if row is not None:
         return Subscription(row["email"], row["unsubscribed_at"], row["variant"])
-    email = await repository.contact_email(tx, subject.tenant_id, subject.contact_id)
+    message_id = message_subject(subject.campaign_id, subject.contact_id)
+    if message_id is not None:
+        email = await repository.message_email(tx, subject.tenant_id, message_id)
+    else:
+        email = await repository.contact_email(tx, subject.tenant_id, subject.contact_id)
     if email is None:
         raise NotFoundError("This link is not valid any more")
     return Subscription(email, None, is_recipient=False)
@@ -228,14 +234,18 @@ async def unsubscribe(
 
 
 async def _suppress_person(tx: Tx, subject: TokenSubject, email: str, via: Via, now: datetime) -> None:
-    people = await suppressions.people(tx, subject.tenant_id, [subject.contact_id])
-    owner = people.get(subject.contact_id, suppressions.Person((subject.contact_id,), ()))
+    is_message = message_subject(subject.campaign_id, subject.contact_id) is not None
+    contact_id = subject.contact_id
+    if is_message:
+        contact_id = await contacts.id_of_email(tx, subject.tenant_id, email) or contact_id
+    people = await suppressions.people(tx, subject.tenant_id, [contact_id])
+    owner = people.get(contact_id, suppressions.Person((contact_id,), ()))
     new = [
         NewSuppression(
             address=address,
             reason="unsubscribed",
             scope="marketing",
-            detail=f"campaign {subject.campaign_id}",
+            detail=f"{'message' if is_message else 'campaign'} {subject.campaign_id}",
             source=via,
         )
         for address in sorted({email.lower(), *owner.addresses})
@@ -247,19 +257,17 @@ async def _suppress_person(tx: Tx, subject: TokenSubject, email: str, via: Via, 
 async def _publish_unsubscribed(
     tx: Tx, runtime: Runtime, subject: TokenSubject, found: Subscription, via: Via, now: datetime
 ) -> None:
-    data = {
-        "message_id": message_id(runtime, subject.campaign_id, subject.contact_id, found.variant),
-        "campaign_id": subject.campaign_id,
-        "contact_id": subject.contact_id,
-        "recipient": found.email,
-        "occurred_at": now,
-        "variant": found.variant,
-        "via": via,
-    }
-    event = new_event(
-        "campaign.message.unsubscribed.v1",
-        data,
-        tenant_id=subject.tenant_id,
-        subject=str(subject.contact_id),
-    )
-    await runtime.events.publish(tx, event)
+    data: dict[str, Any] = {"recipient": found.email, "occurred_at": now, "via": via}
+    single = message_subject(subject.campaign_id, subject.contact_id)
+    if single is not None:
+        data |= {"message_id": str(single)}
+    else:
+        data |= {
+            "message_id": message_id(runtime, subject.campaign_id, subject.contact_id, found.variant),
+            "campaign_id": subject.campaign_id,
+            "contact_id": subject.contact_id,
+            "variant": found.variant,
+        }
+    about = str(single or subject.contact_id)
+    kind = "campaign.message.unsubscribed.v1"
+    await runtime.events.publish(tx, new_event(kind, data, tenant_id=subject.tenant_id, subject=about))
