@@ -22,6 +22,7 @@ from shared.errors import (
 from shared.models.responses import error_response
 from shared.utils.logging import logger
 from shared.web.methods import methods_of_path
+from shared.web.places import place_in
 
 # What FastAPI says of a body that is, say, no UTF-8.
 _UNREADABLE_BODY = "There was an error parsing the body"
@@ -45,11 +46,11 @@ def render_error(error: AppError, request_id: str | None) -> Response:
     )
 
 
-def from_validation(problems: Sequence[Any]) -> AppError:
-    """422 with every wrong field; 400 when the body is not JSON at all. Inputs are not repeated."""
+def from_validation(problems: Sequence[Any], body: Any = None) -> AppError:
+    """422 with every wrong field of `body`; 400 when it is not JSON at all. Inputs are not repeated."""
     if any(problem["type"] == "json_invalid" for problem in problems):
         return ValidationError("The body is not valid JSON", field="body")
-    fields = [{"field": _place(problem["loc"]), "message": _message(problem)} for problem in problems]
+    fields = [{"field": _place(problem["loc"], body), "message": _message(problem)} for problem in problems]
     first = fields[0] if fields else {"field": "body", "message": "not valid"}
     return UnprocessableError(
         f"{first['field']}: {first['message']}", field=first["field"], details={"errors": fields[:50]}
@@ -63,8 +64,10 @@ def _message(problem: Any) -> str:
     return message.removeprefix("Value error, ")
 
 
-def _place(location: Sequence[Any]) -> str:
+def _place(location: Sequence[Any], body: Any) -> str:
     parts = [str(part) for part in location]
+    if parts[:1] == ["body"]:
+        parts = ["body", *place_in(location[1:], body)]
     return ".".join(
         parts[1:] if len(parts) > 1 and parts[0] in ("body", "query", "path", "header") else parts
     )
@@ -75,7 +78,7 @@ def install_error_handlers(app: FastAPI) -> None:
         return render_error(error, _request_id(request))
 
     async def validation_error(request: Request, error: Any) -> Response:
-        return render_error(from_validation(error.errors()), _request_id(request))
+        return render_error(from_validation(error.errors(), error.body), _request_id(request))
 
     async def http_error(request: Request, error: Any) -> Response:
         if error.status_code == 405:
