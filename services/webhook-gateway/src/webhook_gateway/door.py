@@ -34,7 +34,7 @@ from webhook_gateway.identity.service import Caller
 from webhook_gateway.limits.repository import LimiterUnavailableError
 from webhook_gateway.parts import GatewayParts
 from webhook_gateway.proxy.errors import UpstreamBrokenError
-from webhook_gateway.routing.table import Route, is_public, is_upload
+from webhook_gateway.routing.table import Route, is_counted, is_public, is_upload
 
 _CLIENT_CLOSED = 499
 _SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
@@ -138,7 +138,7 @@ class Door:
         if not is_public(route, exchange.method, exchange.path):
             caller = await self._authenticate(exchange, bucket)
             exchange.tenant_id = str(caller.identity.tenant_id)
-        if route.is_counted and self._parts.settings.rate_limit_enabled:
+        if is_counted(route, exchange.method, exchange.path) and self._parts.settings.rate_limit_enabled:
             await self._count(exchange, caller.limit_key if caller else f"ip:{bucket}")
         return caller
 

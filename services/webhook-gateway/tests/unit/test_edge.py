@@ -13,7 +13,7 @@ from webhook_gateway.edge.cors import CorsPolicy
 from webhook_gateway.edge.errors import MalformedRequestError
 from webhook_gateway.edge.headers import fold, request_headers, response_headers
 from webhook_gateway.identity.credentials import credential
-from webhook_gateway.routing.table import RoutingTable, is_public, is_upload
+from webhook_gateway.routing.table import RoutingTable, is_counted, is_public, is_upload
 
 
 @pytest.mark.parametrize(
@@ -155,6 +155,8 @@ def test_old_paths_of_short_links_are_public_and_no_others_of_links() -> None:
     route = RoutingTable().match("/links/abc/redirect")
     assert route is not None
     assert is_public(route, "GET", "/links/abc/redirect")
+    assert not is_counted(route, "GET", "/links/abc/redirect")
+    assert is_counted(route, "GET", "/links/abc")
     for method, path in [
         ("POST", "/links/abc/redirect"),
         ("GET", "/links"),

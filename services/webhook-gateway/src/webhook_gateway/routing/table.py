@@ -116,7 +116,7 @@ PUBLIC_OPERATIONS = frozenset(
     )
 )
 
-#: Paths below guarded prefixes that people follow without a token.
+#: Paths below guarded prefixes that people follow without a token, as often as they like.
 PUBLIC_PATHS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("GET", re.compile(r"/links/[A-Za-z0-9_-]{3,64}/redirect")),
 )
@@ -161,6 +161,15 @@ class RoutingTable:
 def is_public(route: Route, method: str, path: str) -> bool:
     if route.is_public or (method, path) in PUBLIC_OPERATIONS:
         return True
+    return _is_followed(method, path)
+
+
+def is_counted(route: Route, method: str, path: str) -> bool:
+    """Whether it counts against the rate limit. A whole office may follow a link from one address."""
+    return route.is_counted and not _is_followed(method, path)
+
+
+def _is_followed(method: str, path: str) -> bool:
     return any(method == verb and pattern.fullmatch(path) for verb, pattern in PUBLIC_PATHS)
 
 
