@@ -44,6 +44,7 @@ _ADDRESSES = {
     "smtp_url": ("smtp", "smtps", "smtp+starttls"),
     "public_url": ("http", "https"),
 }
+_ORIGIN = re.compile(r"https?://[^/\s]+/?\Z")
 _PLACEHOLDERS = re.compile(r"change.?me|placeholder|example|secret$|^dev|default", re.IGNORECASE)
 _DURATION = re.compile(r"^(\d+)\s*([smhd]?)\Z")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -75,12 +76,17 @@ def parse_duration(value: object) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _split_commas(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 S = TypeVar("S", bound=BaseSettings)
 Seconds = Annotated[int, BeforeValidator(parse_duration)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_commas)]
 
 
@@ -99,14 +105,14 @@ class CommonConfig(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     python_env: Literal["development", "test", "production"] = "development"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     host: str = "127.0.0.1"
     port: int = 0
     service_role: Literal["all", "api", "worker"] = "all"
     data_dir: Path = Path(".tidings/data")
 
     database_url: SecretStr = SecretStr("postgresql://localhost:5432/tidings")
-    db_max_connections: int = 5
+    db_max_connections: int = Field(default=5, ge=1)
     events_url: SecretStr = SecretStr("postgres://")
     events_namespace: str = Field(default="tidings", pattern=r"^[a-z0-9_-]{1,40}$")
     """Prefix of everything on the broker, so that several installations can share one."""
@@ -115,20 +121,23 @@ class CommonConfig(BaseSettings):
 
     public_url: str = "http://localhost:8000"
     cors_origins: CommaList = []
-    max_body_bytes: int = 1024 * 1024
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1)
 
     jwt_secret: SecretStr = SecretStr("dev-only-secret")
     jwt_issuer: str = ""
-    jwt_expires_in: Seconds = 600
+    jwt_expires_in: Seconds = Field(default=600, ge=1)
     internal_service_key: SecretStr = SecretStr("dev-only-service-key")
     internal_service_keys: SecretStr = SecretStr("")
     job_timeout_seconds: int = 3600
     job_lease_seconds: float = Field(default=60.0, ge=1)
     """A job whose process was not heard of for so long is given to another; six heartbeats fit in."""
 
+    require_verified_email: bool = True
+    """Whether only those send who have proven their own address, by themselves and by their API keys."""
+
     rate_limit_enabled: bool = True
-    rate_limit_requests: int = 100
-    rate_limit_window: Seconds = 3600
+    rate_limit_requests: int = Field(default=100, ge=1)
+    rate_limit_window: Seconds = Field(default=3600, ge=1)
 
     @model_validator(mode="after")
     def _check_addresses(self) -> Self:
@@ -138,6 +147,16 @@ class CommonConfig(BaseSettings):
             if text and text.partition("://")[0] not in schemes:
                 known = ", ".join(f"{scheme}://" for scheme in schemes)
                 raise ConfigurationError(f"{name.upper()} must begin with one of {known}", field=name.upper())
+        return self
+
+    @model_validator(mode="after")
+    def _check_origins(self) -> Self:
+        for origin in self.cors_origins:
+            if origin != "*" and not _ORIGIN.match(origin):
+                raise ConfigurationError(
+                    f"CORS_ORIGINS: {origin!r} is no origin such as https://app.example.com",
+                    field="CORS_ORIGINS",
+                )
         return self
 
     @model_validator(mode="after")

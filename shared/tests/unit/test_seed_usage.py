@@ -94,12 +94,14 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:p@db/x")
     monkeypatch.setenv("DB_MAX_CONNECTIONS", "7")
     monkeypatch.setenv("JWT_EXPIRES_IN", "24h")
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
     monkeypatch.setenv("CORS_ORIGINS", "http://a.test, https://b.test")
     monkeypatch.setenv("INTERNAL_SERVICE_KEYS", "auth-service:one,two;campaign-service:three")
     config = get_common_config()
     assert config.database.max_connections == 7
     assert config.database.url.get_secret_value() == "postgresql://u:p@db/x"
     assert config.jwt_expires_in == 86400
+    assert config.log_level == "warning"
     assert config.cors_origins == ["http://a.test", "https://b.test"]
     assert config.accepted_service_keys() == {
         "one": "auth-service",
@@ -118,9 +120,22 @@ def test_production_refuses_placeholder_secrets(monkeypatch: pytest.MonkeyPatch,
         get_common_config()
 
 
-def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DB_MAX_CONNECTIONS", "many")
-    with pytest.raises(ConfigurationError, match="DB_MAX_CONNECTIONS"):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DB_MAX_CONNECTIONS", "many"),
+        ("DB_MAX_CONNECTIONS", "0"),
+        ("RATE_LIMIT_REQUESTS", "0"),
+        ("RATE_LIMIT_WINDOW", "0"),
+        ("JWT_EXPIRES_IN", "0s"),
+        ("LOG_LEVEL", "loud"),
+        ("CORS_ORIGINS", "https://app.example.com,app.example.com"),
+        ("CORS_ORIGINS", "https://app.example.com/path"),
+    ],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
         get_common_config()
 
 

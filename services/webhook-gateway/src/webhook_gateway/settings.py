@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Self
+
+from pydantic import model_validator
 
 from shared.config import CommonConfig
+from shared.errors import ConfigurationError
 from webhook_gateway.edge.addresses import Network, parse_networks
 
 MIB = 1024 * 1024
@@ -34,6 +38,15 @@ class GatewaySettings(CommonConfig):
     ingest_max_in_flight: int = 256
     """Webhooks being stored at once in one process; more are answered 503 with Retry-After."""
     webhook_retention_days: int = 90
+
+    @model_validator(mode="after")
+    def _check_networks(self) -> Self:
+        for name in ("trusted_proxies", "metrics_networks"):
+            try:
+                parse_networks(getattr(self, name))
+            except ValueError as error:
+                raise ConfigurationError(f"{name.upper()}: {error}", field=name.upper()) from None
+        return self
 
     @cached_property
     def trusted_networks(self) -> tuple[Network, ...]:

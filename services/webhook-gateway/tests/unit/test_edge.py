@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import UnauthorizedError
+from shared.config import load_settings
+from shared.errors import ConfigurationError, UnauthorizedError
 from webhook_gateway.edge.addresses import client_address, parse_networks, rate_limit_bucket
 from webhook_gateway.edge.checks import is_valid_host, routed_path
 from webhook_gateway.edge.cors import CorsPolicy
@@ -14,6 +15,7 @@ from webhook_gateway.edge.errors import MalformedRequestError
 from webhook_gateway.edge.headers import fold, request_headers, response_headers
 from webhook_gateway.identity.credentials import credential
 from webhook_gateway.routing.table import RoutingTable, is_counted, is_public, is_upload
+from webhook_gateway.settings import GatewaySettings
 
 
 @pytest.mark.parametrize(
@@ -166,3 +168,10 @@ def test_old_paths_of_short_links_are_public_and_no_others_of_links() -> None:
         ("GET", "/links/abc/redirect/stats"),
     ]:
         assert not is_public(route, method, path)
+
+
+@pytest.mark.parametrize("name", ["TRUSTED_PROXIES", "METRICS_NETWORKS"])
+def test_networks_that_are_none_are_refused_at_the_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "10.0.0.0/8, load-balancer")
+    with pytest.raises(ConfigurationError, match=f"{name}: 'load-balancer'"):
+        load_settings(GatewaySettings)

@@ -14,7 +14,7 @@ from shared.utils.clock import Clock
 from shared.utils.logging import logger
 from webhook_gateway.documents.merge import Document, merge
 from webhook_gateway.ingest.documentation import WEBHOOK_SECURITY_SCHEMES, webhook_paths
-from webhook_gateway.routing.table import GATEWAY, RoutingTable, is_public
+from webhook_gateway.routing.table import GATEWAY, RoutingTable, is_counted, is_public
 
 _FRESH_SECONDS = 60.0
 _RETRY_SECONDS = 5.0
@@ -88,14 +88,14 @@ class ApiDocument:
 
     def _is_public(self, method: str, path: str) -> bool:
         route = self._table.match(path)
-        return route is not None and is_public(route, method, _PARAMETER.sub("sample", path))
+        return route is not None and is_public(route, method, _sample(path))
 
     def _door_answers(self, method: str, path: str) -> dict[str, str]:
         route = self._table.match(path)
         if route is None or route.kind not in ("upstream", "own"):
             return {}
         answers = {} if self._is_public(method, path) else {"401": "Who are you?"}
-        if route.is_counted:
+        if is_counted(route, method, _sample(path)):
             answers["429"] = "Too many requests; Retry-After tells when to come again"
         if route.kind == "upstream":
             answers |= _UPSTREAM_ANSWERS
@@ -111,6 +111,11 @@ class ApiDocument:
             logger.warning("no API document from a service", upstream=service, error=error)
             return None
         return document if isinstance(document, dict) else None
+
+
+def _sample(path: str) -> str:
+    """A path as somebody could call it."""
+    return _PARAMETER.sub("sample", path)
 
 
 async def _whole(content: aiohttp.StreamReader) -> bytes:
