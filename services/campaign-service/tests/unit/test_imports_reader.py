@@ -1,5 +1,6 @@
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaign_service.contacts.csv_safety import csv_lines
+from campaign_service.contacts.export import cells, header
+from campaign_service.contacts.repository import FIELDS
 from campaign_service.imports.reader import HEADER, main
 from campaign_service.imports.rows import slug, uuid7_hex
 
@@ -89,6 +93,26 @@ def test_a_row_becomes_copy_text(read: Any) -> None:
     assert values == ["", "An na\\N", "", "fr", "DE", "", ""]
     assert json.loads(custom) == {"company": 'A "B"\\\nC'}
     assert (tags, number) == ("{real-estate,vip}", "")
+
+
+def test_our_own_export_comes_back_as_it_was(read: Any) -> None:
+    fixed: dict[str, Any] = dict.fromkeys(FIELDS) | {
+        "email": "a@example.com",
+        "phone": "+33612345678",
+        "first_name": "-Bo",
+    }
+    contact = fixed | {
+        "status": "valid",
+        "validation_status": "unknown",
+        "tags": ["b", "c"],
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "custom_fields": {"note": "=SUM(1)", "status_of_order": "open"},
+    }
+    keys = sorted(contact["custom_fields"])
+    result = read("\ufeff" + csv_lines([header(keys), cells(contact, keys)]))
+    _, _, email, *values, custom, tags, _ = result.rows[0]
+    assert (email, values[:2], tags) == ("a@example.com", ["+33612345678", "-Bo"], "{b,c}")
+    assert json.loads(custom) == contact["custom_fields"]
 
 
 def test_line_numbers_are_physical(read: Any) -> None:

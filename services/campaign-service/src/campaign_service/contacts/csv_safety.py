@@ -16,6 +16,11 @@ def safe_cell(value: Any) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
+def plain_cell(text: str) -> str:
+    """What `safe_cell` was given."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(_FORMULA_STARTS) else text
+
+
 def csv_lines(rows: Iterable[Sequence[Any]]) -> str:
     """Rows as CSV with CR LF, every cell made safe."""
     out = io.StringIO()

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from campaign_service.contacts.types import (
     Country,
@@ -23,6 +23,8 @@ from campaign_service.contacts.types import (
 
 ContactStatus = Literal["pending", "valid", "invalid", "blacklisted", "unsubscribed"]
 ValidationStatus = Literal["valid", "invalid", "risky", "unknown"]
+#: Kept with less precision than it would be shown with.
+Score = Annotated[float, AfterValidator(lambda value: round(value, 2))]
 Action = Literal["create", "update", "tag", "untag", "delete"]
 
 
@@ -83,7 +85,7 @@ class ContactOut(BaseModel):
     category: str | None
     status: ContactStatus
     validation_status: ValidationStatus
-    validation_score: float | None
+    validation_score: Score | None
     validation_errors: list[str]
     validated_at: datetime | None
     custom_fields: dict[str, Any]

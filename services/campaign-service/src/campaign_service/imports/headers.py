@@ -37,6 +37,8 @@ ALIASES: dict[str, str] = {
     "category": "category categorie kategorie categoria segment",
     "tags": "tags tag labels etiquettes etiquetas schlagworte motscles",
 }
+# What our own exports say besides: it is ours to say, and no field of the customer's.
+_OURS = frozenset({"status", "validation_status", "created_at"})
 _FIELD_OF = {alias: field for field, aliases in ALIASES.items() for alias in aliases.split()}
 _CUSTOM_KEY = re.compile(r"[a-z0-9_]{1,64}")
 _NOT_ALNUM = re.compile(r"[\W_]+")
@@ -74,6 +76,11 @@ def normalised(header: str) -> str:
 def recognised(header: str) -> str | None:
     """The field a header names, or None."""
     return _FIELD_OF.get(normalised(header))
+
+
+def is_our_export(header: Sequence[str]) -> bool:
+    """Whether a file is one that contacts were exported to, edited or not."""
+    return {name.strip() for name in header} >= _OURS
 
 
 def custom_key(header: str) -> str:
@@ -130,13 +137,14 @@ def map_columns(
         if target and not target.startswith("custom.") and fields.setdefault(target, position) != position:
             raise MappingError(f"two columns are mapped to {target!r}")
     custom: list[tuple[int, str]] = []
+    told = _OURS if has_header and is_our_export(header) else frozenset[str]()
     for position, name in enumerate(header):
         if position in given:
             target = given[position]
             if target and target.startswith("custom."):
                 custom.append((position, target[7:]))
             continue
-        if not has_header:
+        if not has_header or name.strip() in told:
             continue
         own = rules.names.get(normalised(name))
         field = None if own else recognised(name)

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Sequence
 from json.encoder import encode_basestring
 
 from campaign_service.contacts.address import FAULT_TEXT, parse_address
+from campaign_service.contacts.csv_safety import plain_cell
 from campaign_service.contacts.definitions.values import ANYTHING, FieldValueError, Rule, Rules
 from campaign_service.contacts.fields import CUSTOM_VALUE_LIMIT, LIMITS, country_code, language_code
-from campaign_service.imports.headers import Columns
+from campaign_service.imports.headers import Columns, is_our_export
 from campaign_service.sms.phones import e164
 
 COPY_OPTIONS = {"delimiter": "\t", "quote": "\x01"}
@@ -137,6 +138,7 @@ class RowConverter:
         self._custom = [
             (at, f"{encode_basestring(key)}: ", key, rules.fields.get(key)) for at, key in columns.custom
         ]
+        self._is_guarded = is_our_export(columns.header)
         self._ids = uuid7_hex()
         self._domains: dict[str, bool] = {}
 
@@ -186,7 +188,12 @@ class RowConverter:
         return number
 
     def _fit(self, row: list[str]) -> None:
-        """Short rows are filled up; cells beyond the header must be empty, or the row is out of step."""
+        """Short rows are filled up; cells beyond the header must be empty, or the row is out of step.
+
+        What our exports do to cells that begin like a formula is undone.
+        """
+        if self._is_guarded:
+            row[:] = map(plain_cell, row)
         missing = self.width - len(row)
         if missing > 0:
             row.extend([""] * missing)
