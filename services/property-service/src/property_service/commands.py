@@ -100,13 +100,19 @@ async def _daily(rt: Runtime, options: argparse.Namespace) -> int:
     if options.tenant is not None and options.tenant not in await _tenants(rt, None):
         _say(f"The tenant {options.tenant} has no clients to serve", sys.stderr)
         return 1
+    status = 0
     for tenant_id in await _tenants(rt, options.tenant):
-        done = await service.run_day(rt, tenant_id, options.date)
-        _say(
-            f"{tenant_id}: {done.noticed} noticed, {done.started} started, {done.busy} busy, "
-            f"{done.retried} retried"
-        )
-    return 0
+        try:
+            done = await service.run_day(rt, tenant_id, options.date)
+        except Exception as error:  # noqa: BLE001  # one tenant's trouble must not keep the others waiting
+            _say(f"{tenant_id}: failed: {error}", sys.stderr)
+            status = 1
+        else:
+            _say(
+                f"{tenant_id}: {done.noticed} noticed, {done.started} started, {done.busy} busy, "
+                f"{done.retried} retried"
+            )
+    return status
 
 
 async def _test_email(rt: Runtime, options: argparse.Namespace) -> int:

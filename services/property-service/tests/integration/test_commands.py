@@ -61,6 +61,20 @@ async def test_daily_of_one_tenant_leaves_the_others(agency: Agency) -> None:
     assert len(await turns(other)) == 1
 
 
+async def test_trouble_with_one_tenant_does_not_keep_the_others_waiting(
+    agency: Agency, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = await agency.neighbour()
+    for owner in (agency, other):
+        await owner.client(16)
+    first, second = sorted((agency, other), key=lambda owner: owner.tenant)
+    async with agency.db.tenant_tx(first.tenant) as tx:
+        await tx.execute("UPDATE client SET time_zone = 'Nowhere' WHERE tenant_id = $1", first.tenant)
+    assert await run("daily", "--date", "2027-03-15") == 1
+    assert f"{first.tenant}: failed: " in capsys.readouterr().err
+    assert (len(await turns(first)), len(await turns(second))) == (0, 1)
+
+
 async def test_daily_of_a_tenant_without_clients_is_told(
     agency: Agency, capsys: pytest.CaptureFixture[str]
 ) -> None:
