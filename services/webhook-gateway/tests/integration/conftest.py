@@ -36,7 +36,7 @@ def auth(mint: TokenMint, tenant_a: UUID) -> dict[str, str]:
 
 @pytest.fixture
 async def services(mint: TokenMint, tenant_a: UUID) -> AsyncIterator[FakeServices]:
-    """Both services behind the gateway, on one real port."""
+    """All services behind the gateway, on one real port."""
     fake = FakeServices(mint, tenant_a)
     async with serving(fake) as port:
         fake.url = f"http://127.0.0.1:{port}"
@@ -51,8 +51,8 @@ async def start_gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[StartGateway]:
     """`await start_gateway(rate_limit_requests=5)`: a gateway with these settings."""
-    monkeypatch.setenv("AUTH_SERVICE_URL", services.url)
-    monkeypatch.setenv("CAMPAIGN_SERVICE_URL", services.url)
+    for name in ("AUTH", "CAMPAIGN", "CODE", "PROPERTY"):
+        monkeypatch.setenv(f"{name}_SERVICE_URL", services.url)
     async with AsyncExitStack() as stack:
 
         async def start(**settings: Any) -> Gateway:
