@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from campaign_service.ab import routes as variants
+from campaign_service.attachments import job as attachments_job
 from campaign_service.attachments import routes as attachments
 from campaign_service.attachments import upload
 from campaign_service.campaigns import routes as campaigns
@@ -109,6 +110,7 @@ _JOBS = [
     *duplicates_job.JOBS,
     *operations_job.JOBS,
     *privacy_job.JOBS,
+    *attachments_job.JOBS,
     *netlife_job.JOBS,
     *source_job.JOBS,
     *periods.JOBS,
@@ -140,6 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
             *import_job.SCHEDULES,
             *validation_job.SCHEDULES,
             *operations_job.SCHEDULES,
+            *attachments_job.SCHEDULES,
             *periods.SCHEDULES,
             *netlife_job.SCHEDULES,
             *warmup_job.SCHEDULES,

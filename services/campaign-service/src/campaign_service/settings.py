@@ -37,6 +37,8 @@ class Settings(CommonConfig):
     """Resolver for domains of addresses, `host:port`; empty for the machine's own, `off` for none."""
     attachments_max_bytes: int = Field(default=10 * 1024 * 1024, ge=1)
     """Of one file, and of all files that a template, a campaign or a message has."""
+    message_files_keep_days: int = Field(default=30, ge=1)
+    """For how long the files that came with single messages are kept; their names are kept for good."""
     import_max_bytes: int = Field(default=200 * 1024 * 1024, ge=1)
     live_seconds: float = Field(default=1.0, gt=0, le=60)
     live_streams: int = Field(default=200, ge=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import email
 import email.policy
@@ -13,10 +14,12 @@ from uuid import UUID, uuid4
 import dkim  # type: ignore[import-untyped]
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from campaign_service.attachments import service
+from campaign_service.attachments import repository, service
 from campaign_service.attachments.repository import Owner
 from campaign_service.settings import settings_of
+from shared.database import SimpleDatabase
 from tests.simulators.processes import smtp_sink
 
 from .campaigns_kit import Kit
@@ -281,7 +284,59 @@ async def test_files_of_a_forgotten_person_are_gone_and_those_of_the_tenant_stay
         body = {"to": {"email": address}, "subject": "s", "text": "t", "attachments": given}
         answer = await kit.request("POST", f"/api/v2/messages/{kit.tenant}", json=body)
         assert answer.status_code == 202
+    told = await kit.request("GET", f"/api/v2/contacts/{kit.tenant}/{contact}/personal-data")
+    [message] = told.json()["data"]["messages"]
+    files = told.json()["data"]["attachments"]
+    assert [(file["name"], file["message_id"]) for file in files] == [
+        ("kept.pdf", message["id"]),
+        ("invoice.txt", message["id"]),
+    ]
     erased = await kit.request("POST", f"/api/v2/contacts/{kit.tenant}/{contact}/erase")
     assert erased.status_code == 200
     rows = await kit.fetch("SELECT name FROM attachment WHERE tenant_id = $1 ORDER BY name", kit.tenant)
     assert [row["name"] for row in rows] == ["invoice.txt", "kept.pdf"]
+
+
+async def single_mail(db: SimpleDatabase, tenant: UUID, state: str, days: int) -> UUID:
+    """The file of a single message in a state, which came so many days ago."""
+    async with db.tenant_tx(tenant) as tx:
+        message = await tx.fetchval(
+            """INSERT INTO message
+                 (tenant_id, id, recipient_email, from_email, subject, state, next_attempt_at)
+               VALUES ($1, gen_random_uuid(), 'a@example.com', 'b@example.com', 's', $2, 'infinity')
+               RETURNING id""",
+            tenant,
+            state,
+        )
+        values = {"name": "a.txt", "content_type": "text/plain", "content": b"a", "created_by": None}
+        file = await repository.insert(tx, tenant, values | {"is_listed": False})
+        await repository.add_use(tx, tenant, Owner(message_id=message), file, None)
+        await tx.execute(
+            """UPDATE attachment SET created_at = now() - $3 * interval '1 day'
+               WHERE tenant_id = $1 AND id = $2""",
+            tenant,
+            file,
+            days,
+        )
+    return file
+
+
+@pytest.mark.usefixtures("client")
+async def test_files_of_single_mails_are_removed_a_month_after_they_were_sent(
+    app: FastAPI, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    sent = await single_mail(db, tenant_a, "accepted", 31)
+    await single_mail(db, tenant_a, "failed_retry", 31)
+    await single_mail(db, tenant_a, "accepted", 29)
+    async with db.system_tx() as tx:
+        job = await app.state.runtime.jobs.enqueue(tx, "attachments.sweep", tenant_id=None)
+    while True:
+        async with db.system_tx() as tx:
+            [done] = await tx.fetch("SELECT status, result FROM job WHERE id = $1", job.id)
+        if done["status"] == "completed":
+            break
+        await asyncio.sleep(0.02)
+    assert done["result"] == {"removed": 1}
+    async with db.tenant_tx(tenant_a) as tx:
+        gone = await tx.fetch("SELECT id FROM attachment WHERE tenant_id = $1 AND content IS NULL", tenant_a)
+    assert [row["id"] for row in gone] == [sent]

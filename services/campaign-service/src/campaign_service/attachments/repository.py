@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -162,3 +163,24 @@ async def remove_use(tx: Tx, tenant_id: UUID, owner: Owner, attachment_id: UUID)
     condition, values = owner.condition(3)
     sql = f"DELETE FROM mail_attachment u WHERE u.tenant_id = $1 AND u.attachment_id = $2 AND {condition}"
     return bool(await tx.affected(sql, tenant_id, attachment_id, *values))
+
+
+async def forget_sent(tx: Tx, before: datetime, limit: int) -> int:
+    """Take away what files of any tenant's single messages held that came before then; how many.
+
+    A message that is still to be sent keeps its own.
+    """
+    return await tx.affected(
+        """WITH old AS MATERIALIZED (
+             SELECT a.tenant_id, a.id FROM attachment a
+             WHERE NOT a.is_listed AND a.deleted_at IS NULL AND a.created_at < $1
+               AND NOT EXISTS (SELECT 1 FROM mail_attachment u
+                               JOIN message m ON m.tenant_id = u.tenant_id AND m.id = u.message_id
+                               WHERE u.tenant_id = a.tenant_id AND u.attachment_id = a.id
+                                 AND m.state IN ('queued', 'failed_retry', 'attempting'))
+             LIMIT $2 FOR UPDATE OF a SKIP LOCKED)
+           UPDATE attachment a SET content = NULL, deleted_at = now() FROM old
+           WHERE a.tenant_id = old.tenant_id AND a.id = old.id""",
+        before,
+        limit,
+    )

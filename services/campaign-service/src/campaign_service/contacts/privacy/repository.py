@@ -100,7 +100,7 @@ async def find(tx: Tx, tenant_id: UUID, contact_id: UUID, *, lock: bool = False)
 
 
 async def everything(tx: Tx, tenant_id: UUID, person: Person) -> dict[str, list[dict[str, Any]]]:
-    """Every row about a person by what it is, with the tags' slugs."""
+    """Every row about a person by what it is, with the tags' slugs and the files of their single mails."""
     found: dict[str, list[dict[str, Any]]] = {}
     for name, theirs in _KEPT.items():
         rows = await tx.fetch(
@@ -113,6 +113,19 @@ async def everything(tx: Tx, tenant_id: UUID, person: Person) -> dict[str, list[
             person.phones,
         )
         found[name] = [row["row"] for row in rows]
+    files = await tx.fetch(
+        f"""SELECT u.message_id, u.content_id, a.id, a.name, a.content_type, a.size,
+                   encode(a.sha256, 'hex') AS sha256, a.created_at, a.deleted_at
+            FROM mail_attachment u
+            JOIN attachment a ON a.tenant_id = $1 AND a.id = u.attachment_id
+            JOIN message m ON m.tenant_id = $1 AND m.id = u.message_id
+            WHERE u.tenant_id = $1 AND {_KEPT["messages"]} AND $2::uuid[] IS NOT NULL ORDER BY u.id""",
+        tenant_id,
+        person.ids,
+        person.addresses,
+        person.phones,
+    )
+    found["attachments"] = [dict(row) for row in files]
     tags = await tx.fetch(
         """SELECT DISTINCT t.slug FROM contact_tag ct JOIN tag t ON t.tenant_id = $1 AND t.id = ct.tag_id
            WHERE ct.tenant_id = $1 AND ct.contact_id = ANY($2::uuid[]) ORDER BY t.slug""",
