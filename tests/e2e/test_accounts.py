@@ -10,8 +10,18 @@ from tests.e2e.system import Customer, System
 
 def test_address_is_proven_by_the_mail_that_registration_sets_off(system: System, customer: Customer) -> None:
     token = system.verification_token(customer.email)
+    path = f"/api/v2/messages/{customer.tenant}"
+    mail = {"to": {"email": "friend@example.com"}, "subject": "Hello", "text": "Hello"}
+    with pytest.raises(ApiError) as unproven:
+        customer.gateway.post(path, mail)
+    assert (unproven.value.status, unproven.value.code) == (403, "EMAIL_NOT_VERIFIED")
     user = customer.gateway.post("/auth/verify-email", {"token": token})
     assert user["email"] == customer.email
+    known = {"refresh_token": customer.refresh_token}
+    customer.gateway.sign_in(
+        customer.tenant, customer.gateway.post("/auth/refresh", known)["tokens"]["access_token"]
+    )
+    assert customer.gateway.post(path, mail)["state"] == "queued"
     with pytest.raises(ApiError) as refused:
         customer.gateway.post("/auth/verify-email", {"token": token})
     assert refused.value.status in (400, 404)

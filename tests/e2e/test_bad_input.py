@@ -50,7 +50,9 @@ def open_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture(scope="module")
 def owner(open_system: System) -> Customer:
-    return open_system.sign_up()
+    customer = open_system.sign_up()
+    open_system.prove(customer)
+    return customer
 
 
 @pytest.fixture(scope="module")

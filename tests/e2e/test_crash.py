@@ -17,6 +17,7 @@ IN_FLIGHT = 2 * SEND_CONNECTIONS * SEND_WINDOW
 
 def _campaign(system: System, customer: Customer) -> str:
     """Path of a campaign to `PEOPLE` people."""
+    system.prove(customer)
     rows = "".join(f"reader{n}@example.com,Reader {n}\n" for n in range(PEOPLE))
     done = system.import_contacts(customer, f"email,first_name\n{rows}", tags="readers")
     assert done["created"] == PEOPLE

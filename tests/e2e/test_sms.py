@@ -60,6 +60,7 @@ class Phones:
 @pytest.fixture
 def phones(system: System, customer: Customer) -> Iterator[Phones]:
     """An account with the simulated provider, which tells what it knows to a webhook of the tenant."""
+    system.prove(customer)
     provider = twilio.TwilioSimulator(token=TOKEN)
     hook = {"name": "SMS provider", "type": "twilio", "signing_secret": TOKEN}
     source = customer.gateway.post("/webhook-sources", hook)["url"]

@@ -62,6 +62,16 @@ class ForbiddenError(AppError):
     default_message = "Your role does not allow this"
 
 
+class EmailNotVerifiedError(ForbiddenError):
+    """Who wants to write to others has not proven their own address."""
+
+    code = "EMAIL_NOT_VERIFIED"
+    default_message = (
+        "Confirm your e-mail address before you send: follow the link in the mail that you got, or ask for a "
+        "new one (POST /auth/verify-email/resend), then refresh your token or sign in again"
+    )
+
+
 class NotFoundError(AppError):
     """Not there, or not the caller's: the answer never tells which."""
 

@@ -8,10 +8,12 @@ from shared.web.dependencies import (
     OwnerUser,
     ReadTx,
     RuntimeDep,
+    SenderUser,
     ServiceCaller,
     SystemTx,
     TenantPath,
     TenantTx,
+    require_proven,
     require_role,
 )
 from shared.web.idempotency import Idem, IdempotencyGuard
@@ -32,6 +34,7 @@ __all__ = [
     "ReadTx",
     "Runtime",
     "RuntimeDep",
+    "SenderUser",
     "ServiceCaller",
     "SystemTx",
     "TenantPath",
@@ -39,6 +42,7 @@ __all__ = [
     "create_service_app",
     "decode_cursor",
     "encode_cursor",
+    "require_proven",
     "require_role",
     "run_service",
     "serve",

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from shared.database import Tx
-from shared.errors import ForbiddenError, NotFoundError
+from shared.errors import EmailNotVerifiedError, ForbiddenError, NotFoundError
 from shared.models.identity import Identity, Role
 from shared.utils.auth import bearer_token, service_caller
 from shared.web.runtime import Runtime
@@ -65,6 +65,26 @@ def _too_little(identity: Identity, least: Role) -> str:
 OperatorUser = Annotated[Identity, Depends(require_role("operator"))]
 AdminUser = Annotated[Identity, Depends(require_role("admin"))]
 OwnerUser = Annotated[Identity, Depends(require_role("owner"))]
+
+
+def require_proven(identity: Identity, runtime: Runtime) -> None:
+    """Raises EmailNotVerifiedError for who has to prove their address before they write to others."""
+    if not runtime.config.require_verified_email or identity.email_verified:
+        return
+    if identity.kind == "api_key":
+        raise EmailNotVerifiedError(
+            "Whoever made this API key has to confirm their e-mail address before it sends"
+        )
+    raise EmailNotVerifiedError
+
+
+async def _sender(identity: OperatorUser, runtime: RuntimeDep) -> Identity:
+    require_proven(identity, runtime)
+    return identity
+
+
+SenderUser = Annotated[Identity, Depends(_sender)]
+"""An operator who may write to others: who has proven their address, or need not; else 403."""
 
 
 async def tenant_from_path(tenant_id: UUID, identity: CurrentUser) -> UUID:

@@ -29,7 +29,7 @@ from shared.database import Tx
 from shared.errors import ForbiddenError, NotFoundError
 from shared.models import ApiResponse, error_responses, success_response
 from shared.models.identity import Identity
-from shared.web import Idem, OperatorUser, Page, ReadTx, Runtime, RuntimeDep, TenantPath, TenantTx
+from shared.web import Idem, OperatorUser, Page, ReadTx, Runtime, RuntimeDep, SenderUser, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/campaigns", tags=["campaigns"])
 
@@ -114,7 +114,7 @@ async def duplicate(
 async def send(
     tenant_id: TenantPath,
     campaign_id: UUID,
-    user: OperatorUser,
+    user: SenderUser,
     tx: TenantTx,
     runtime: RuntimeDep,
     idem: Idem,
@@ -150,7 +150,7 @@ def _sending(campaign: dict[str, Any], message: str) -> SendOut:
 async def schedule(
     tenant_id: TenantPath,
     campaign_id: UUID,
-    user: OperatorUser,
+    user: SenderUser,
     tx: TenantTx,
     runtime: RuntimeDep,
     body: ScheduleIn | None = None,
@@ -180,7 +180,7 @@ async def pause(
 
 @router.post("/{tenant_id}/{campaign_id}/resume", responses=_WRITE)
 async def resume(
-    tenant_id: TenantPath, campaign_id: UUID, _: OperatorUser, tx: TenantTx, runtime: RuntimeDep
+    tenant_id: TenantPath, campaign_id: UUID, _: SenderUser, tx: TenantTx, runtime: RuntimeDep
 ) -> OneCampaign:
     """Go on sending, without those who were suppressed meanwhile."""
     return success_response(_out(await service.resume(tx, tenant_id, campaign_id, runtime.clock.now())))
@@ -203,7 +203,7 @@ async def cancel(
 async def retry_failed(
     tenant_id: TenantPath,
     campaign_id: UUID,
-    _: OperatorUser,
+    _: SenderUser,
     tx: TenantTx,
     runtime: RuntimeDep,
     idem: Idem,

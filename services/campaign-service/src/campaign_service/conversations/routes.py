@@ -24,7 +24,7 @@ from campaign_service.conversations.schemas import (
 from campaign_service.sms.schemas import E164
 from shared.models import ApiResponse, error_responses, success_response
 from shared.models.business import Lead
-from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
+from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, SenderUser, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/conversations", tags=["conversations"])
 leads_router = APIRouter(prefix="/api/v2/leads", tags=["leads"])
@@ -94,7 +94,7 @@ async def send_text(
     tenant_id: TenantPath,
     conversation_id: UUID,
     body: TextIn,
-    user: OperatorUser,
+    user: SenderUser,
     tx: TenantTx,
     rt: RuntimeDep,
     idem: Idem,

@@ -12,7 +12,7 @@ from campaign_service.contacts.types import Line
 from campaign_service.messages import repository, service, texts
 from campaign_service.messages.schemas import MessageDetail, MessageIn, MessageOut, MessageState
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
+from shared.web import Idem, Page, ReadTx, RuntimeDep, SenderUser, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/messages", tags=["messages"])
 
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/v2/messages", tags=["messages"])
     responses=error_responses(400, 401, 403, 404, 409, 422),
 )
 async def send_message(
-    tenant_id: TenantPath, body: MessageIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
+    tenant_id: TenantPath, body: MessageIn, user: SenderUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
 ) -> ApiResponse[Any] | Response:
     """Render a mail or a text now and queue it. Takes an Idempotency-Key."""
 

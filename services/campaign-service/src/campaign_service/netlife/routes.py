@@ -21,7 +21,16 @@ from campaign_service.netlife.schemas import (
     PortalTested,
 )
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import AdminUser, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
+from shared.web import (
+    AdminUser,
+    OperatorUser,
+    Page,
+    ReadTx,
+    RuntimeDep,
+    TenantPath,
+    TenantTx,
+    require_proven,
+)
 
 router = APIRouter(prefix="/api/v2/portals/{tenant_id}/netlife", tags=["portals"])
 _READ = error_responses(401, 403, 404, 422)
@@ -70,6 +79,8 @@ async def collect(
     tenant_id: TenantPath, body: CollectIn, user: OperatorUser, tx: TenantTx, rt: RuntimeDep
 ) -> ApiResponse[CollectAccepted]:
     """Collect a portal's contacts in a job; one at a time for a portal."""
+    if body.sms_campaign is not None and body.sms_campaign.send:
+        require_proven(user, rt)
     return success_response(await service.start(rt, tx, user.user_id, body))
 
 

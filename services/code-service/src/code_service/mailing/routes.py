@@ -11,7 +11,7 @@ from code_service.automation.schemas import JobAccepted
 from code_service.mailing.job import SEND
 from code_service.mailing.schemas import MailIn
 from shared.models.responses import ApiResponse, error_responses, success_response
-from shared.web import Idem, RuntimeDep, TenantTx
+from shared.web import Idem, RuntimeDep, SenderUser, TenantTx
 
 router = APIRouter(prefix="/email", tags=["email"])
 
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/email", tags=["email"])
     responses=error_responses(401, 403, 409, 422),
 )
 async def send_email(
-    body: MailIn, by: Operator, tx: TenantTx, rt: RuntimeDep, idem: Idem
+    body: MailIn, by: Operator, _: SenderUser, tx: TenantTx, rt: RuntimeDep, idem: Idem
 ) -> ApiResponse[Any] | Response:
     """Start a job that asks campaign-service to send this mail. Takes an Idempotency-Key."""
 

@@ -24,7 +24,7 @@ from campaign_service.campaigns.schemas import (
 from campaign_service.campaigns.states import RecipientState
 from campaign_service.sms import campaigns as sms
 from shared.models import ApiResponse, error_responses, success_response
-from shared.web import Idem, OperatorUser, Page, ReadTx, RuntimeDep, TenantPath, TenantTx
+from shared.web import Idem, Page, ReadTx, RuntimeDep, SenderUser, TenantPath, TenantTx
 
 router = APIRouter(prefix="/api/v2/campaigns/{tenant_id}/{campaign_id}", tags=["campaigns"])
 
@@ -83,7 +83,7 @@ async def send_test(
     tenant_id: TenantPath,
     campaign_id: UUID,
     body: TestIn,
-    user: OperatorUser,
+    user: SenderUser,
     tx: TenantTx,
     runtime: RuntimeDep,
     idem: Idem,
