@@ -90,6 +90,10 @@ def test_addresses_are_escaped_in_html_and_plain_in_text() -> None:
     assert "12 RUE DU <LAC>, Nantua: maison, 92 m², 4 pièce(s)" in mail.text
     assert "LE BOURG, Izernore: terrain, Prix non disponible" in mail.text
     assert "\n\n\n" not in mail.text
+    assert [line[:12] for line in mail.text.splitlines() if "RUE DU" in line or "BOURG" in line] == [
+        "- 12 RUE DU ",
+        "- LE BOURG, ",
+    ]
 
 
 @pytest.mark.parametrize(

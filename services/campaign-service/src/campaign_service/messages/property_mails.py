@@ -105,14 +105,15 @@ _PROPERTY_HTML = Template(
     "{% if more > 0 %}<p>$more</p>{% endif %}"
     "{% if total_price %}<p>$total</p>{% endif %}"
 )
+# Liquid leaves out a block that has nothing but white space: the line's end goes with its dash.
 _PROPERTY_TEXT = Template(
-    "{% for property in properties %}"
-    "- {{ property.address }}, {{ property.city }}: {{ property.type }}"
+    "{% for property in properties %}{% if forloop.first %}- {% else %}\n- {% endif %}"
+    "{{ property.address }}, {{ property.city }}: {{ property.type }}"
     "{% if property.surface %}, {{ property.surface }} m²{% endif %}"
     "{% if property.rooms %}, {{ property.rooms }} $rooms{% endif %}"
     ", {% if property.price %}{{ property.price }}{% else %}$no_price{% endif %}"
     ", $sold {{ property.sale_date }}"
-    "{% unless forloop.last %}\n{% endunless %}{% endfor %}"
+    "{% endfor %}"
     "{% if more > 0 %}\n\n$more{% endif %}{% if total_price %}\n\n$total{% endif %}"
 )
 _WORDS = {
