@@ -138,6 +138,7 @@ async def test_resending_kills_the_link_before(accounts: Accounts) -> None:
         ({"password": "password1234"}, 400, "WEAK_PASSWORD"),
         ({"password": "Northwind-2024!"}, 400, "WEAK_PASSWORD"),
         ({"tenant_name": ""}, 422, "UNPROCESSABLE"),
+        ({"tenant_name": "   "}, 422, "UNPROCESSABLE"),
         ({"first_name": "see https://evil.test"}, 422, "UNPROCESSABLE"),
         ({"time_zone": "Mars/Olympus"}, 422, "UNPROCESSABLE"),
         ({"surprise": 1}, 422, "UNPROCESSABLE"),
@@ -151,6 +152,7 @@ async def test_bad_registrations_are_refused(
     body = {"tenant_name": "Northwind", "email": "ada@example.com", "password": PASSWORD} | change
     answer = await accounts.client.post("/auth/register", json=body)
     assert (answer.status_code, code(answer)) == (status, expected)
+    assert [answer.json()["error"]["field"]] == list(change)
     assert PASSWORD not in answer.text
 
 

@@ -127,11 +127,12 @@ async def test_key_is_503_while_auth_service_is_down(
     assert answer.status_code == 503
 
 
+@pytest.mark.parametrize(("kind", "reason"), [("user", "SESSION_REVOKED"), ("api_key", "KEY_REVOKED")])
 async def test_ended_session_is_refused_within_seconds(
-    gateway: Gateway, mint: TokenMint, tenant_a: UUID
+    gateway: Gateway, mint: TokenMint, tenant_a: UUID, kind: str, reason: str
 ) -> None:
     session = uuid7()
-    headers = mint.headers(tenant_a, sid=str(session))
+    headers = mint.headers(tenant_a, sid=str(session), knd=kind)
     assert (await gateway.http.get(CONTACTS, headers=headers)).status_code == 200
 
     async with gateway.db.plain_tx() as tx:
@@ -144,7 +145,7 @@ async def test_ended_session_is_refused_within_seconds(
             break
         await asyncio.sleep(0.1)
     assert answer is not None
-    assert answer.json()["error"]["details"] == {"reason": "SESSION_REVOKED"}
+    assert answer.json()["error"]["details"] == {"reason": reason}
 
 
 async def test_guessing_keys_is_slowed_down_and_good_callers_pass(

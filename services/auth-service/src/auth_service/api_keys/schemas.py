@@ -9,14 +9,14 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from auth_service.api_keys.repository import ApiKey
-from auth_service.schemas import Body, PersonName
+from auth_service.schemas import Body, KeyName
 from auth_service.security.roles import Scope
 
 
 class ApiKeyRequest(Body):
     """`scopes` at most the creator's own; a higher scope includes the lower ones. No expiry unless given."""
 
-    name: Annotated[PersonName, Field(min_length=1)]
+    name: KeyName
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3)]
     expires_at: AwareDatetime | None = None
 

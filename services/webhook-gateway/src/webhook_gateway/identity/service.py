@@ -77,6 +77,8 @@ class Authenticator:
         else:
             caller = await self._by_key(credential.key or "")
         if caller.identity.session_id in self._revoked:
+            if caller.identity.kind == "api_key":
+                raise UnauthorizedError("The API key has been revoked", details={"reason": "KEY_REVOKED"})
             raise UnauthorizedError("The session has been ended", details={"reason": "SESSION_REVOKED"})
         return caller
 
