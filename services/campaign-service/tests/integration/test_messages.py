@@ -137,6 +137,19 @@ async def test_marketing_can_be_ended_by_one_click(
     assert (held["state"], held["skip_reason"]) == ("skipped", "unsubscribed")
 
 
+async def test_who_asks_for_no_more_while_a_mail_waits_does_not_get_it(
+    messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    mailbox.replies = ["451 4.7.1 later"]
+    queued = await messages.send(purpose="marketing")
+    await messages.until(queued["id"], "failed_retry")
+    async with db.tenant_tx(tenant_a) as tx:
+        await suppressions.add_many(tx, tenant_a, [NewSuppression("anna@example.com", "unsubscribed")])
+    await db.query("UPDATE message SET next_attempt_at = now()", tenant_id=tenant_a)
+    held = await messages.until(queued["id"], "skipped", "accepted")
+    assert (held["state"], held["skip_reason"], mailbox.mails) == ("skipped", "unsubscribed", [])
+
+
 async def test_a_deferred_message_is_tried_again(
     messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
 ) -> None:

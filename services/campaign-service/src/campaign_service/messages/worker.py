@@ -89,10 +89,22 @@ class Lane:
             message = await repository.claim(tx, uuid7(), _LEASE_SECONDS)
         if message is None:
             return False
+        if message.row["purpose"] == "marketing" and await self._is_held_back(message):
+            return True
         outcome = await self._attempt(message)
         async with self._rt.db.tenant_tx(message.tenant_id) as tx:
             await settle(tx, self._rt, message, outcome)
         return True
+
+    async def _is_held_back(self, message: Waiting) -> bool:
+        """Whether they asked for no more while the mail waited; then it is skipped."""
+        async with self._rt.db.tenant_tx(message.tenant_id) as tx:
+            reason = await suppressions.suppressed_reason(
+                tx, message.tenant_id, message.row["recipient_email"]
+            )
+            if reason is not None:
+                await repository.skip(tx, message.tenant_id, message.id, reason)
+        return reason is not None
 
     async def _attempt(self, message: Waiting) -> Outcome:
         try:
