@@ -67,5 +67,5 @@ async def test_an_address_without_tls_where_it_is_wanted_is_told(
 async def test_an_unreadable_address_is_no_configuration(
     db: SimpleDatabase, mint: TokenMint, tmp_path: Path
 ) -> None:
-    found = await ask(db, mint, tmp_path, "http://127.0.0.1")
+    found = await ask(db, mint, tmp_path, "smtp://127.0.0.1:port")
     assert (found["status"], found["configured"]) == ("error", False)
