@@ -169,6 +169,15 @@ async def test_bounces_above_five_per_cent_stop_a_plan(lone_kit: Kit, tmp_path: 
     assert plan["left"] == 0
 
 
+async def test_plans_are_judged_while_the_sender_holds_them(lone_kit: Kit) -> None:
+    await put(lone_kit, {"caps": [1]})
+    async with lone_kit.db.tenant_tx(lone_kit.tenant) as sender:
+        assert await service.open_day(sender, lone_kit.clock.now())
+        async with lone_kit.db.tenant_tx(lone_kit.tenant) as tx:
+            # Waiting for the sender, it would never come to an end.
+            assert [found.stop for found in await service.judge_plans(tx, lone_kit.clock.now())] == [None]
+
+
 async def test_one_tenants_plans_are_not_anothers(lone_kit: Kit) -> None:
     await put(lone_kit, {"caps": [1]})
     other = Kit(lone_kit.client, lone_kit.runtime, lone_kit.db, lone_kit.mint, lone_kit.clock, uuid7())

@@ -189,33 +189,31 @@ async def heard(tx: Tx, tenant_id: UUID, plan: Plan, since: date) -> Heard:
     row = await tx.fetchrow(
         f"""SELECT count(*) FILTER (WHERE {_SENT}) AS sent, count(*) FILTER (WHERE {_BOUNCED}) AS bounced,
                    count(*) FILTER (WHERE r.complained_at IS NOT NULL) AS complained
-            FROM (SELECT DISTINCT campaign_id, contact_id FROM warmup_mail
-                  WHERE tenant_id = $1 AND plan_id = $2 AND day >= $3 AND day >= $4) m
-            JOIN campaign_recipient r
-              ON r.tenant_id = $1 AND r.campaign_id = m.campaign_id AND r.contact_id = m.contact_id""",
+            FROM campaign_recipient r
+            WHERE r.tenant_id = $1 AND (r.campaign_id, r.contact_id) IN (
+              SELECT m.campaign_id, m.contact_id FROM warmup_mail m
+              WHERE m.tenant_id = $1 AND m.plan_id = $2 AND m.day >= $3)""",
         tenant_id,
         plan.id,
-        since,
-        plan.judged_since,
+        max(since, plan.judged_since),
     )
     assert row is not None, "an aggregate has a row"
     return Heard(row["sent"], row["bounced"], row["complained"])
 
 
-async def set_judgement(
-    tx: Tx, tenant_id: UUID, plan_id: UUID, stop: str | None, warning: str | None
-) -> None:
-    """Stop an active plan, or write its warning."""
+async def set_judgement(tx: Tx, tenant_id: UUID, plan: Plan, stop: str | None, warning: str | None) -> None:
+    """Stop an active plan, or write its warning, unless its window has begun anew since it was judged."""
     await tx.execute(
         """UPDATE warmup_plan
            SET status = CASE WHEN $3::text IS NULL THEN status ELSE 'stopped' END,
                status_reason = coalesce($3::text, status_reason), warning = $4::text, updated_at = now()
-           WHERE tenant_id = $1 AND id = $2 AND status = 'active'
+           WHERE tenant_id = $1 AND id = $2 AND status = 'active' AND judged_since = $5
              AND ($3::text IS NOT NULL OR warning IS DISTINCT FROM $4::text)""",
         tenant_id,
-        plan_id,
+        plan.id,
         stop,
         warning,
+        plan.judged_since,
     )
 
 

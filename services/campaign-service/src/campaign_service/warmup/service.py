@@ -88,14 +88,15 @@ async def _window(tx: Tx, plan: Plan, now: datetime) -> Heard:
 
 
 async def judge_plans(tx: Tx, now: datetime) -> list[Judgement]:
-    """Apply the stop rules to the tenant's active plans."""
-    judged = []
-    for plan in await repository.locked(tx, tx.tenant):
-        if not plan.is_active:
-            continue
-        found = judge(plan.rules, await _window(tx, plan, now))
-        await repository.set_judgement(tx, tx.tenant, plan.id, found.stop, found.warning)
+    """Apply the stop rules to the tenant's active plans.
+
+    A window of a million mails takes a second or more to look through. The sender, which locks plans, does
+    not wait for that.
+    """
+    plans = [plan for plan in await repository.plans(tx, tx.tenant) if plan.is_active]
+    judged = [(plan, judge(plan.rules, await _window(tx, plan, now))) for plan in plans]
+    for plan, found in sorted(judged, key=lambda one: one[0].id):
+        await repository.set_judgement(tx, tx.tenant, plan, found.stop, found.warning)
         if found.stop:
             logger.warning("warm-up stopped", tenant_id=str(tx.tenant), plan=plan.name, reason=found.stop)
-        judged.append(found)
-    return judged
+    return [found for _, found in judged]
