@@ -16,10 +16,10 @@ from shared.models.identity import Identity, Role
 from shared.utils.auth import bearer_token, service_caller
 from shared.web.runtime import Runtime
 
-_bearer = HTTPBearer(auto_error=False, description="Access token of /auth/login")
 PATIENCE_HEADER = "x-internal-patience"
 """Milliseconds after which the gateway gives a silent service up. Clients cannot send it."""
 
+_bearer = HTTPBearer(auto_error=False, description="Access token of /auth/login")
 _service_key = APIKeyHeader(name="X-Service-Key", auto_error=False, scheme_name="ServiceKey")
 
 
