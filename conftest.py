@@ -12,6 +12,25 @@ import pytest
 pytest_plugins = ["shared.testing.plugin"]
 
 TIERS = ("unit", "integration", "e2e")
+#: Files that take longest. They begin first, so that no processor waits for one of them at the end.
+LONG = (
+    "test_demo.py",
+    "test_bad_input.py",
+    "test_crash_sending.py",
+    "test_every_route.py",
+    "test_sending_worker.py",
+    "test_rabbitmq.py",
+    "test_lifecycle_machine.py",
+    "test_session_machine.py",
+    "test_jobs_leases.py",
+    "test_automation_browser.py",
+    "test_automation_interrupted.py",
+    "test_daily_killed.py",
+    "test_allocation_killed.py",
+    "test_fienta_processes.py",
+    "test_imports_process.py",
+    "test_memory.py",
+)
 CHROMIUM = os.environ.get("FIENTA_CHROMIUM", "/usr/bin/chromium")
 
 
@@ -27,6 +46,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
         tier = next((part for part in reversed(_folders(item)) if part in TIERS), "unit")
         item.add_marker(tier)

@@ -31,6 +31,9 @@ NO_BROKER = (
 CHROMIUM = "/usr/bin/chromium"
 _NOTHING_FOUND = 5
 _MOST_WORKERS = 4
+NO_REDIS = (
+    "Redis: not available (no TEST_REDIS_URL, redis-server is not installed); its tests will be skipped."
+)
 NO_BROWSER = "Chromium: not available ({path} is not there); tests marked `chromium` will be skipped."
 
 
@@ -79,6 +82,15 @@ class Servers:
             self._have("TEST_AMQP_URL", url, "RabbitMQ: in a container")
         else:
             self.notes.append(NO_BROKER)
+
+    def look_for_redis(self) -> None:
+        """Set TEST_REDIS_URL, or TEST_REDIS_SERVER to the program; else note that there is neither."""
+        if url := os.environ.get("TEST_REDIS_URL"):
+            self._have("TEST_REDIS_URL", url, "Redis: the given server")
+        elif program := shutil.which("redis-server"):
+            self._have("TEST_REDIS_SERVER", program, f"Redis: {program}, started by the tests of it")
+        else:
+            self.notes.append(NO_REDIS)
 
     def look_for_chromium(self) -> None:
         """Set FIENTA_CHROMIUM when the browser is there, else note that it is not."""
@@ -130,11 +142,15 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def _missing(settings: dict[str, str]) -> list[str]:
     """What must be here and is not, a line each."""
-    required = (("RabbitMQ", "TEST_AMQP_URL"), ("Chromium", "FIENTA_CHROMIUM"))
+    required = {
+        "RabbitMQ": {"TEST_AMQP_URL"},
+        "Redis": {"TEST_REDIS_URL", "TEST_REDIS_SERVER"},
+        "Chromium": {"FIENTA_CHROMIUM"},
+    }
     return [
         f"{name} is required here (CI or TIDINGS_REQUIRE_{name.upper()}=1)."
-        for name, setting in required
-        if setting not in settings and _is_required(f"TIDINGS_REQUIRE_{name.upper()}")
+        for name, ways in required.items()
+        if not ways & settings.keys() and _is_required(f"TIDINGS_REQUIRE_{name.upper()}")
     ]
 
 
@@ -158,6 +174,7 @@ def _servers(tier: str) -> Iterator[Servers]:
         if tier != "unit":
             servers.provide_postgres()
             servers.provide_rabbitmq()
+            servers.look_for_redis()
             servers.look_for_chromium()
         yield servers
 
@@ -197,14 +214,18 @@ def _pytest(options: argparse.Namespace, extra: list[str], settings: dict[str, s
 
 def _runs(tier: str, extra: list[str]) -> list[list[str]]:
     """pytest's arguments, run by run: whole systems are tried one at a time, the rest on all processors."""
-    # One more than processors: tests often wait for a database, a broker or a process.
-    workers = min((os.cpu_count() or 1) + 1, _MOST_WORKERS)
     is_serial = any(word.startswith(("-n", "--pdb", "--numprocesses")) for word in extra)
-    side_by_side = [] if is_serial else ["-n", str(workers), "--dist", "loadfile"]
-    if tier == "all":
-        return [["-m", "not e2e", *side_by_side], ["-m", "e2e"]]
-    # Unit tests wait for nothing: to collect them in each process would take longer than to run them in one.
-    return [["-m", tier, *(side_by_side if tier == "integration" else [])]]
+    # One more than processors: tests often wait for a database, a broker or a process.
+    most = min((os.cpu_count() or 1) + 1, _MOST_WORKERS)
+    # To collect unit tests in each process would take longer than to run them in one.
+    workers = {"unit": 0, "integration": most, "not e2e": most, "e2e": 0}
+    tiers = ("not e2e", "e2e") if tier == "all" else (tier,)
+    return [["-m", each, *([] if is_serial else _side_by_side(workers[each]))] for each in tiers]
+
+
+def _side_by_side(workers: int) -> list[str]:
+    """Arguments for so many processes, which take file after file in the order that conftest.py gives."""
+    return ["-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder"] if workers else []
 
 
 def _one_run(arguments: list[str], settings: dict[str, str]) -> int:
