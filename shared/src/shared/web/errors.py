@@ -26,6 +26,7 @@ from shared.web.places import place_in
 
 # What FastAPI says of a body that is, say, no UTF-8.
 _UNREADABLE_BODY = "There was an error parsing the body"
+_NO_KIND = {"union_tag_not_found", "union_tag_invalid"}
 _NO_OBJECT = {"model_attributes_type", "dict_type"}
 
 
@@ -50,7 +51,7 @@ def from_validation(problems: Sequence[Any], body: Any = None) -> AppError:
     """422 with every wrong field of `body`; 400 when it is not JSON at all. Inputs are not repeated."""
     if any(problem["type"] == "json_invalid" for problem in problems):
         return ValidationError("The body is not valid JSON", field="body")
-    fields = [{"field": _place(problem["loc"], body), "message": _message(problem)} for problem in problems]
+    fields = [{"field": _place(problem, body), "message": _message(problem)} for problem in problems]
     first = fields[0] if fields else {"field": "body", "message": "not valid"}
     return UnprocessableError(
         f"{first['field']}: {first['message']}", field=first["field"], details={"errors": fields[:50]}
@@ -60,14 +61,26 @@ def from_validation(problems: Sequence[Any], body: Any = None) -> AppError:
 def _message(problem: Any) -> str:
     if problem["type"] in _NO_OBJECT and tuple(problem["loc"]) == ("body",):
         return "A JSON object is needed here, sent as Content-Type: application/json"
+    if problem["type"] == "union_tag_not_found":
+        return "Field required: it says which kind this is" if _kind_of(problem) else "Not of a known kind"
+    if problem["type"] == "union_tag_invalid":
+        return f"Input should be one of {problem['ctx']['expected_tags']}"
     message: str = problem["msg"]
     return message.removeprefix("Value error, ")
 
 
-def _place(location: Sequence[Any], body: Any) -> str:
+def _kind_of(problem: Any) -> list[str]:
+    """The field that says the kind, where one field does and it is wrong."""
+    name = problem["ctx"]["discriminator"].strip("'") if problem["type"] in _NO_KIND else ""
+    return [name] if name.isidentifier() else []
+
+
+def _place(problem: Any, body: Any) -> str:
+    location = problem["loc"]
     parts = [str(part) for part in location]
     if parts[:1] == ["body"]:
         parts = ["body", *place_in(location[1:], body)]
+    parts += _kind_of(problem)
     return ".".join(
         parts[1:] if len(parts) > 1 and parts[0] in ("body", "query", "path", "header") else parts
     )
