@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -89,6 +90,33 @@ async def test_a_campaign_is_brought_to_mailwizz_by_itself(
         (uid,) = server.campaigns.sent
     assert list(server.campaigns.mails(uid)) == [EMAIL]
     assert str(campaign) in server.campaigns.sent[uid].form["name"]
+
+
+async def test_lists_are_brought_up_to_date_by_themselves_also_when_the_campaign_is_over(
+    client: httpx.AsyncClient, app: FastAPI, db: SimpleDatabase, tenant_a: UUID, headers: dict[str, str]
+) -> None:
+    async with running(MailWizz()) as server:
+        html = '<p>Hi</p><a href="{{ unsubscribe_url }}">bye</a>'
+        campaign = await _start(client, db, tenant_a, headers, [_wizz(server)], html)
+        await _read(client, tenant_a, headers, campaign, "external_ref")
+        (there,) = server.campaigns.lists.values()
+        path = f"/api/v2/suppressions/{tenant_a}"
+        assert (await client.post(path, json={"address": EMAIL}, headers=headers)).is_success
+        await _remove_until(app, lambda: there.unsubscribed == {EMAIL})
+        async with db.tenant_tx(tenant_a) as tx:
+            await tx.execute("UPDATE mailwizz_campaign SET is_over = true WHERE tenant_id = $1", tenant_a)
+            person = await tx.fetchval("SELECT id FROM contact WHERE tenant_id = $1", tenant_a)
+        path = f"/api/v2/contacts/{tenant_a}/{person}/erase"
+        assert (await client.post(path, headers=headers)).is_success
+        await _remove_until(app, lambda: not there.subscribers)
+
+
+async def _remove_until(app: FastAPI, is_done: Callable[[], bool]) -> None:
+    """One that began too early to know may be under way."""
+    while not is_done():
+        async with app.state.runtime.db.system_tx() as tx:
+            await app.state.runtime.jobs.enqueue(tx, "mailwizz.remove", tenant_id=None)
+        await asyncio.sleep(0.2)
 
 
 async def test_a_campaign_that_mailwizz_refuses_is_paused_with_the_reason(

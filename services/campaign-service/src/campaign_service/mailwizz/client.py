@@ -17,6 +17,7 @@ STREAMS: tuple[Stream, ...] = ("delivery-logs", "bounces", "complaints", "unsubs
 _MAX_ANSWER = 16 * 1024 * 1024
 _REFUSALS = frozenset({400, 401, 403, 404, 405, 409, 422})
 _NOT_FOUND = 404
+_LOCKED_OUT = frozenset({401, 403})
 _PER_PAGE = 100
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 
@@ -31,6 +32,7 @@ class MailWizzRefusedError(Exception):
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
         self.is_unknown = status == _NOT_FOUND
+        self.is_locked_out = status in _LOCKED_OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from shared.database import Tx
 # Whose request to be put on the list is under way would be put on it after they were taken off.
 _IS_ON = "(m.is_uploaded OR s.contact_id <= m.uploaded_to)"
 _LEAVING = "s.leave IS NOT NULL AND s.left_at IS NULL"
+# From a campaign that is over nobody is written to any more; who was erased goes all the same.
+_MATTERS = "(s.leave = 'delete' OR NOT m.is_over)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,9 @@ async def tenants(tx: Tx) -> list[UUID]:
     rows = await tx.fetch(
         f"""SELECT tenant_id FROM mailwizz_campaign
             WHERE NOT is_over AND (is_uploaded OR uploaded_to IS NOT NULL)
-            UNION SELECT tenant_id FROM mailwizz_subscriber s WHERE {_LEAVING}"""
+            UNION SELECT s.tenant_id FROM mailwizz_subscriber s
+            JOIN mailwizz_campaign m ON m.tenant_id = s.tenant_id AND m.campaign_id = s.campaign_id
+            WHERE {_LEAVING} AND {_MATTERS}"""
     )
     return [row["tenant_id"] for row in rows]
 
@@ -116,7 +120,7 @@ async def leaving(tx: Tx, tenant_id: UUID, campaign_id: UUID | None) -> list[Lea
             FROM mailwizz_subscriber s
             JOIN mailwizz_campaign m ON m.tenant_id = s.tenant_id AND m.campaign_id = s.campaign_id
             WHERE s.tenant_id = $1 AND ($2::uuid IS NULL OR s.campaign_id = $2) AND {_LEAVING} AND {_IS_ON}
-              AND m.list_uid IS NOT NULL
+              AND {_MATTERS} AND m.list_uid IS NOT NULL
             ORDER BY s.error IS NOT NULL, s.campaign_id, s.contact_id""",
         tenant_id,
         campaign_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
@@ -27,10 +27,10 @@ async def remove_all(runtime: Runtime, client: MailWizzClient, tx_of: OpenTx, ca
     return await remove(runtime, client, tx_of, people)
 
 
-async def remove(runtime: Runtime, client: MailWizzClient, tx_of: OpenTx, people: Iterable[Leaving]) -> int:
+async def remove(runtime: Runtime, client: MailWizzClient, tx_of: OpenTx, people: Sequence[Leaving]) -> int:
     """Take people off their lists, each on record when it is done; how many MailWizz did not let go."""
     kept, campaigns = 0, set()
-    for one in people:
+    for number, one in enumerate(people, start=1):
         campaigns.add(one.campaign_id)
         try:
             await _take_off(client, one)
@@ -38,6 +38,10 @@ async def remove(runtime: Runtime, client: MailWizzClient, tx_of: OpenTx, people
             kept += 1
             async with tx_of() as tx:
                 await repository.set_error(tx, tx.tenant, one, str(error))
+            if error.is_locked_out:
+                # The others would hear the same.
+                kept += len(people) - number
+                break
         else:
             async with tx_of() as tx:
                 await repository.set_left(tx, tx.tenant, one, runtime.clock.now())
