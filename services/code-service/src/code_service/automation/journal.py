@@ -42,13 +42,14 @@ class JobJournal:
     async def end(self, step: Step, outcome: Outcome) -> None:
         async with self._ctx.tx() as tx:
             reason = outcome.reason
-            if await self._apply(tx, step.row, outcome) is False:
+            is_renamed = await self._apply(tx, step.row, outcome)
+            if is_renamed is False:
                 conflict = f"another of our codes is called {step.row.new_code}; ours stays {step.row.code}"
                 reason = f"{reason}; {conflict}" if reason else conflict
             now = self._clock.now()
             await repository.end(tx, tx.tenant, self._ctx.job.id, step.place, outcome.state, reason, now)
-            for code in filter(None, (step.row.code, step.row.new_code)):
-                await repository.mark_waiting_again(tx, tx.tenant, self._ctx.job.id, code, now)
+            name = (step.row.new_code if is_renamed else None) or step.row.code
+            await repository.mark_waiting_again(tx, tx.tenant, self._ctx.job.id, name, now)
 
     async def _apply(self, tx: Tx, row: PlannedRow, outcome: Outcome) -> bool | None:
         """Let our own code follow; False when it cannot take its new name."""
