@@ -138,6 +138,9 @@ async def test_no_text_goes_before_its_code_is_there(desk: Desk) -> None:
     await desk.people(3)
     await desk.fill("GIFT-1")
     campaign = await desk.started("Your code: {{ code }}", code_pool="spring")
+    found = (await desk.of(campaign, "GET", "/preflight"))["checks"]
+    [told] = [check for check in found if check["name"] == "codes"]
+    assert (told["status"], told["message"]) == ("warning", "The pool spring has 1 free codes for 3 people")
     await desk.drain()
     await desk.drain()
     assert [text.body for text in desk.twilio.texts] == ["Your code: GIFT-1"]

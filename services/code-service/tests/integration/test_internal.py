@@ -88,9 +88,12 @@ async def test_the_longest_free_code_of_a_pool_is_told(codes: Codes, tenant: str
     await codes.data("POST", "/codes/A-LONGER-THAN-ALL-1/revoke")
     path = f"/internal/codes/longest?tenant_id={tenant}&pool="
     found = await codes.client.get(f"{path}spring", headers=KEY)
-    assert found.json()["data"] == {"code": "A-LONGER-1"}
-    none = await codes.client.get(f"{path}autumn", headers=KEY)
-    assert none.json()["data"] == {"code": None}
+    assert found.json()["data"] == {"code": "A-LONGER-1", "free": None}
+    for most, free in ((1, 1), (2, 2), (9, 2)):
+        found = await codes.client.get(f"{path}spring&count_up_to={most}", headers=KEY)
+        assert found.json()["data"]["free"] == free
+    none = await codes.client.get(f"{path}autumn&count_up_to=9", headers=KEY)
+    assert none.json()["data"] == {"code": None, "free": 0}
 
 
 async def links(codes: Codes, tenant: str, **wanted: str) -> list[dict[str, Any]]:

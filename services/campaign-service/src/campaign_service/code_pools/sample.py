@@ -27,3 +27,19 @@ async def sample_code(runtime: Runtime, campaign: dict[str, Any]) -> str | None:
         logger.warning("no code to count with", campaign_id=str(campaign["id"]), reason=error.message)
         return SAMPLE_CODE
     return (answer.data or {}).get("code") or SAMPLE_CODE
+
+
+async def count_free(runtime: Runtime, campaign: dict[str, Any], most: int) -> int | None:
+    """How many codes the campaign's pool has, counted no further than to `most` (at least 1); None while
+    code-service cannot be asked.
+    """
+    wanted = {"type": campaign["code_type"], "pool": campaign["code_pool"], "count_up_to": str(most)}
+    try:
+        answer = await runtime.http.get(
+            f"{get_service_url('code-service')}/internal/codes/longest",
+            params={"tenant_id": str(campaign["tenant_id"]), **wanted},
+        )
+    except AppError as error:
+        logger.warning("codes cannot be counted", campaign_id=str(campaign["id"]), reason=error.message)
+        return None
+    return int((answer.data or {})["free"])

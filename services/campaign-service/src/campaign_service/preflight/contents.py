@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from email import policy
 from email.parser import BytesHeaderParser
 from urllib.parse import urlsplit
@@ -64,7 +64,11 @@ def links_of(markup: str) -> list[str]:
 
 
 def _links(name: str, markup: str) -> Check:
-    links = [link for link in links_of(markup) if link != "#unsubscribe"]
+    return check_links(name, [link for link in links_of(markup) if link != "#unsubscribe"])
+
+
+def check_links(name: str, links: Sequence[str]) -> Check:
+    """Where the links of a content lead."""
     empty = [link for link in links if _PLACEHOLDERS.fullmatch(link)]
     if empty:
         shown = ", ".join(sorted({link or "(empty)" for link in empty})[:5])
@@ -123,14 +127,15 @@ def _fields(name: str, content: Content, shown: Preview) -> Check:
     if unknown:
         return error("merge_fields", "; ".join(unknown), "Use the fields that contacts have", name)
     sources = (content.subject, content.html, content.text or "")
-    bare = sorted({field for source in sources for field in _without_default(source)})
+    bare = sorted({field for source in sources for field in without_default(source)})
     if bare:
         message = f"Without a default: {', '.join(bare)}"
         return warning("merge_fields", message, 'Write {{ first_name | default: "you" }}', name)
     return ok("merge_fields", "All fields are known and have a default", name)
 
 
-def _without_default(source: str) -> Iterator[str]:
+def without_default(source: str) -> Iterator[str]:
+    """Fields that may be empty for somebody."""
     for field, filters in _OUTPUT.findall(source):
         if _MAY_BE_EMPTY.fullmatch(field) and "default" not in filters:
             yield field

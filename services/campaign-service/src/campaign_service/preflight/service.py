@@ -34,7 +34,8 @@ from shared.database import Tx
 from shared.errors import BusinessRuleError, ConflictError, NotFoundError
 from shared.web import Runtime
 
-from . import records, repository
+from . import records, repository, texts
+from .codes import check_codes
 from .contents import check_content, check_headers, check_pictures, check_weight
 from .schemas import Check, PreflightOut, error, ok, warning
 
@@ -50,20 +51,24 @@ class PreflightFailedError(ConflictError):
 
 
 async def run(tx: Tx, rt: Runtime, campaign_id: UUID) -> PreflightOut:
-    """All checks. Raises BusinessRuleError for a campaign of text messages."""
+    """All checks."""
     campaign = await campaigns.get(tx, tx.tenant, campaign_id)
     if campaign is None:
         raise NotFoundError("There is no such campaign")
-    if campaign["channel"] == "sms":
-        raise BusinessRuleError("Only campaigns of mails have a preflight")
-    contents, info = await _contents(tx, rt, campaign)
-    checks = await _words(tx, rt, campaign, contents, info)
-    checks += await _sender(tx, rt, info)
-    checks.append(await _audience(tx, campaign, rt.clock.now()))
+    checks = await _checks(tx, rt, campaign)
     checks.append(await _import_age(tx, rt.clock.now()))
     found = {check.status for check in checks}
     status = "error" if "error" in found else "warning" if "warning" in found else "ok"
     return PreflightOut(campaign_id=campaign_id, status=status, checks=checks)
+
+
+async def _checks(tx: Tx, rt: Runtime, campaign: Campaign) -> list[Check]:
+    now = rt.clock.now()
+    if campaign["channel"] == "sms":
+        return [*await texts.words(tx, rt, campaign), *await texts.people(tx, rt, campaign, now)]
+    contents, info = await _contents(tx, rt, campaign)
+    checks = await _words(tx, rt, campaign, contents, info)
+    return [*checks, *await _sender(tx, rt, info), *await _audience(tx, rt, campaign, now)]
 
 
 async def require(tx: Tx, rt: Runtime, campaign_id: UUID) -> None:
@@ -72,9 +77,12 @@ async def require(tx: Tx, rt: Runtime, campaign_id: UUID) -> None:
     What else is wrong with a campaign (its state, its audience) is for the send itself to say.
     """
     campaign = await campaigns.get(tx, tx.tenant, campaign_id)
-    if campaign is None or campaign["channel"] == "sms" or campaign["status"] not in ("draft", "scheduled"):
+    if campaign is None or campaign["status"] not in ("draft", "scheduled"):
         return
-    checks = await _words(tx, rt, campaign, *await _contents(tx, rt, campaign))
+    if campaign["channel"] == "sms":
+        checks = await texts.words(tx, rt, campaign)
+    else:
+        checks = await _words(tx, rt, campaign, *await _contents(tx, rt, campaign))
     errors = [check for check in checks if check.status == "error"]
     if errors:
         raise PreflightFailedError(
@@ -160,15 +168,15 @@ async def _sender(tx: Tx, rt: Runtime, info: CampaignInfo) -> list[Check]:
     ]
 
 
-async def _audience(tx: Tx, campaign: Campaign, now: datetime) -> Check:
+async def _audience(tx: Tx, rt: Runtime, campaign: Campaign, now: datetime) -> list[Check]:
     try:
         selection = await selection_of(tx, tx.tenant, campaign, now)
     except (audience.UnknownTagsError, UnknownSegmentError) as failure:
-        return error("audience", failure.message, "Correct the tags and the segment")
+        return [error("audience", failure.message, "Correct the tags and the segment")]
     count = (await audience.count(tx, tx.tenant, selection, now)).eligible
     if not count:
-        return error("audience", "Nobody would get this mail", "Choose other tags, or import contacts")
-    return ok("audience", f"{count} people would get this mail")
+        return [error("audience", "Nobody would get this mail", "Choose other tags, or import contacts")]
+    return [ok("audience", f"{count} people would get this mail"), *await check_codes(rt, campaign, count)]
 
 
 async def _import_age(tx: Tx, now: datetime) -> Check:

@@ -223,12 +223,17 @@ async def link_clicks(tx: Tx, campaign: Campaign) -> list[dict[str, Any]]:
     ]
 
 
+def says_how_to_stop(body: str) -> bool:
+    """Whether one of the words is in it with which texts are ended."""
+    return any(word in body.casefold() for word in _STOP_WORDS)
+
+
 def _advice(body: str, counted: segments.Counted, account: Account | None) -> list[str]:
     warnings = []
     if counted.odd:
         shown = " ".join(counted.odd[:10])
         warnings.append(f"These characters make the text longer to send (UCS-2): {shown}")
-    if body and not any(word in body.casefold() for word in _STOP_WORDS):
+    if body and not says_how_to_stop(body):
         warnings.append("The text does not say how to end them (reply STOP)")
     if account is None:
         warnings.append("There is no SMS account to send from")

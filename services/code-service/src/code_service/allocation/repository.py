@@ -117,6 +117,14 @@ async def some_free(tx: Tx, tenant_id: UUID, code_type: str, pool: str, limit: i
     return [row["code"] for row in rows]
 
 
+async def count_free(tx: Tx, tenant_id: UUID, code_type: str, pool: str, most: int) -> int:
+    """How many codes can be given out, counted no further than to `most`."""
+    sql = """SELECT count(*) FROM (
+                 SELECT FROM code WHERE tenant_id = $1 AND type = $2 AND pool = $3 AND status = 'available'
+                 LIMIT $4) free"""
+    return int(await tx.fetchval(sql, tenant_id, code_type, pool, most))
+
+
 async def release(
     tx: Tx, by: Actor, *, codes: Sequence[str], reference: str, reason: str | None, now: datetime
 ) -> int:

@@ -96,6 +96,9 @@ async def longest_for_service(
     rt: RuntimeDep,
     code_type: Annotated[CodeType, Query(alias="type")] = "discount",
     pool: Pool = "default",
+    count_up_to: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> ApiResponse[LongestCode]:
-    """What texts that are to carry a code have to leave room for."""
-    return success_response(LongestCode(code=await service.longest(rt, tenant_id, code_type, pool)))
+    """What texts that are to carry a code have to leave room for, and whether there are as many as wanted."""
+    code = await service.longest(rt, tenant_id, code_type, pool)
+    free = await service.count_free(rt, tenant_id, code_type, pool, count_up_to) if count_up_to else None
+    return success_response(LongestCode(code=code, free=free))

@@ -66,9 +66,12 @@ class Released(BaseModel):
 
 
 class LongestCode(BaseModel):
-    """The longest of the first free codes of a pool; None when it has none."""
+    """The longest of the first free codes of a pool, None when it has none; `free` counts them up to the
+    number that was asked for.
+    """
 
     code: str | None
+    free: int | None = None
 
 
 class AllocatedCode(BaseModel):

@@ -68,6 +68,12 @@ async def longest(rt: Runtime, tenant_id: UUID, code_type: CodeType, pool: str) 
         return max(await repository.some_free(tx, tenant_id, code_type, pool), key=len, default=None)
 
 
+async def count_free(rt: Runtime, tenant_id: UUID, code_type: CodeType, pool: str, most: int) -> int:
+    """How many codes of a pool are free, counted no further than to `most`."""
+    async with rt.db.tenant_tx(tenant_id, read_only=True) as tx:
+        return await repository.count_free(tx, tenant_id, code_type, pool, most)
+
+
 def _wish(rt: Runtime, by: Actor, body: BatchIn, key: str | None) -> Wish:
     now = rt.clock.now()
     status: Status = "used" if body.mark_used else "reserved" if body.ttl_seconds else "allocated"
