@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
 from shared.database import SimpleDatabase
+from shared.testing import TokenMint
 
 from .codes_kit import Codes, refusal
 from .test_generation import finished
@@ -47,3 +49,12 @@ async def test_mails_are_asked_for_once_by_key(codes: Codes, db: SimpleDatabase)
         answer = await codes.call("POST", "/email/send", {"to": "guest@example.com", **wrong})
         assert refusal(answer) == (422, "UNPROCESSABLE")
     assert refusal(await codes.call("POST", "/email/send", body | {"to": "a\nb@example.com"}))[0] == 422
+
+
+async def test_who_has_not_proven_their_own_address_sends_no_mail(
+    codes: Codes, mint: TokenMint, tenant_a: UUID
+) -> None:
+    headers = mint.headers(tenant_a, "owner", email_verified=False)
+    body = {"to": "guest@example.com", "subject": "Hello", "text": "Hello"}
+    answer = await codes.client.post("/email/send", json=body, headers=headers)
+    assert refusal(answer) == (403, "EMAIL_NOT_VERIFIED")
