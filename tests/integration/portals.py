@@ -26,7 +26,7 @@ async def collected(campaign: httpx.AsyncClient, tenant_id: UUID, headers: dict[
     await campaign.put(f"{base}/settings", json=credentials(make_portal(jobs=1, subjects=1)), headers=headers)
     answer = await campaign.post(f"{base}/collect", json={"portal": PORTAL}, headers=headers)
     job_id: str = answer.json()["data"]["job_id"]
-    for _ in range(200):
+    for _ in range(1200):
         found = await campaign.get(f"{base}/collect/{job_id}", headers=headers)
         if found.json()["data"]["finished_at"]:
             return job_id

@@ -309,7 +309,7 @@ async def _order(world: World, headers: dict[str, str]) -> dict[str, Any]:
     event = {"event_id": "e-1", "event_type": "order.created", "order": {"id": "o-1", "total": 5}}
     token = {"x-make-token": source["token"]}
     data_of(await gateway.post("/integrations/make/webhook", json=event, headers=token))
-    for _ in range(200):
+    for _ in range(1200):
         if orders := data_of(await codes.get("/orders", headers=headers)):
             found: dict[str, Any] = orders[0]
             return found
@@ -322,7 +322,7 @@ async def _rehearsed(codes: httpx.AsyncClient, headers: dict[str, str]) -> str:
     sent: Any = {"data": {"discount_percent": "40"}, "files": {"file": ("new.csv", b"code\nSPRING\n")}}
     accepted = data_of(await codes.post("/automation/fienta/create-codes", headers=headers, **sent))
     job_id: str = accepted["job_id"]
-    for _ in range(200):
+    for _ in range(1200):
         if data_of(await codes.get(f"/batch-jobs/{job_id}", headers=headers))["finished_at"]:
             return job_id
         await asyncio.sleep(0.05)
@@ -331,7 +331,7 @@ async def _rehearsed(codes: httpx.AsyncClient, headers: dict[str, str]) -> str:
 
 async def _made(codes: httpx.AsyncClient, batch_id: str, headers: dict[str, str]) -> None:
     """Wait for the batch: the walk compares what is there before it with what is there after it."""
-    for _ in range(200):
+    for _ in range(1200):
         if data_of(await codes.get(f"/codes/batches/{batch_id}", headers=headers))["made"]:
             return
         await asyncio.sleep(0.05)
@@ -374,7 +374,7 @@ async def _furnish_imports(properties: httpx.AsyncClient, headers: dict[str, str
     file = ("laposte.csv", b"Code_commune_INSEE;Nom_commune;Code_postal\n01004;AMBERIEU EN BUGEY;01500\n")
     accepted = data_of(await properties.post("/api/cities/import", files={"file": file}, headers=headers))
     ids = {f"property-service/{name}": accepted[name] for name in ("import_id", "job_id")}
-    for _ in range(200):
+    for _ in range(1200):
         job = data_of(await properties.get(f"/api/job-status/{accepted['job_id']}", headers=headers))
         if job["status"] == "completed":
             return ids

@@ -162,7 +162,7 @@ async def test_uploads_that_nobody_needs_any_more_are_swept(
         os.utime(path, (time.time() - age,) * 2)
     async with db.system_tx() as tx:
         await app.state.runtime.jobs.enqueue(tx, exchange_job.sweep_uploads.type, {}, tenant_id=None)
-    for _ in range(200):
+    for _ in range(1200):
         if len(list(folder.iterdir())) == 1:
             break
         await asyncio.sleep(0.05)

@@ -99,7 +99,7 @@ async def test_figures_of_jobs(codes: Codes, mint: TokenMint, tenant_b: UUID) ->
 async def test_what_runs_is_shown_and_can_be_cancelled(codes: Codes) -> None:
     accepted = await codes.data("POST", "/codes/bulk", {"count": 900_000})
     running: list[dict[str, Any]] = []
-    for _ in range(200):
+    for _ in range(1200):
         if running := await codes.data("GET", "/batch-jobs/running/status"):
             break
         await asyncio.sleep(0.05)

@@ -29,7 +29,7 @@ async def visit(
 
 async def flushed(app: FastAPI) -> None:
     """Wait until no click waits any more."""
-    for _ in range(500):
+    for _ in range(3000):
         if not app.state.runtime.extras["clicks"]._waiting:
             return
         await asyncio.sleep(0.02)

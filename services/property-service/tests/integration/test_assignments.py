@@ -273,7 +273,7 @@ async def test_a_deleted_client_is_given_nothing(clients: Clients, db: SimpleDat
 
 async def _waits_for_a_lock(db: SimpleDatabase, how_many: int = 1) -> None:
     """Until so many statements of this database wait."""
-    for _ in range(500):
+    for _ in range(6000):
         rows = await db.query(
             """SELECT count(*) AS n FROM pg_stat_activity
                WHERE datname = current_database() AND wait_event_type = 'Lock'"""

@@ -118,7 +118,7 @@ async def retried(agency: Agency, path: str) -> dict[str, Any]:
     """The answer of the retry queue, while a worker runs beside it."""
 
     async def work() -> None:
-        for _ in range(200):
+        for _ in range(1200):
             if await agency.run_jobs():
                 return
             await asyncio.sleep(0.05)

@@ -200,7 +200,7 @@ async def test_retention_removes_what_is_old(start_gateway: StartGateway, auth: 
     async with gateway.db.system_tx() as tx:
         await runtime.jobs.enqueue(tx, "gateway.retention", {}, tenant_id=None)
 
-    for _ in range(200):
+    for _ in range(600):
         if not await events(gateway, auth):
             break
         await asyncio.sleep(0.1)
