@@ -31,6 +31,7 @@ NO_BROKER = (
 CHROMIUM = "/usr/bin/chromium"
 _NOTHING_FOUND = 5
 _MOST_WORKERS = 4
+_SYSTEM_WORKERS = 2
 NO_REDIS = (
     "Redis: not available (no TEST_REDIS_URL, redis-server is not installed); its tests will be skipped."
 )
@@ -213,12 +214,12 @@ def _pytest(options: argparse.Namespace, extra: list[str], settings: dict[str, s
 
 
 def _runs(tier: str, extra: list[str]) -> list[list[str]]:
-    """pytest's arguments, run by run: whole systems are tried one at a time, the rest on all processors."""
+    """pytest's arguments, run by run. Each process that tries whole systems starts its own."""
     is_serial = any(word.startswith(("-n", "--pdb", "--numprocesses")) for word in extra)
     # One more than processors: tests often wait for a database, a broker or a process.
     most = min((os.cpu_count() or 1) + 1, _MOST_WORKERS)
     # To collect unit tests in each process would take longer than to run them in one.
-    workers = {"unit": 0, "integration": most, "not e2e": most, "e2e": 0}
+    workers = {"unit": 0, "integration": most, "not e2e": most, "e2e": _SYSTEM_WORKERS}
     tiers = ("not e2e", "e2e") if tier == "all" else (tier,)
     return [["-m", each, *([] if is_serial else _side_by_side(workers[each]))] for each in tiers]
 

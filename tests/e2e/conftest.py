@@ -1,4 +1,4 @@
-"""One installation per event transport and run, started when the first test asks for it."""
+"""One installation per event transport and process of the run, started when the first test asks for it."""
 
 from __future__ import annotations
 
