@@ -45,6 +45,7 @@ PUBLIC = {
     "GET /l/{short_id}": "short links are for everybody",
     "HEAD /l/{short_id}": "short links are for everybody",
     "GET /links/{short_id}/redirect": "short links are for everybody",
+    "HEAD /links/{short_id}/redirect": "short links are for everybody",
 }
 # What a viewer may do besides reading, and why.
 VIEWER_MAY = {

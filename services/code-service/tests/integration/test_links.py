@@ -129,16 +129,17 @@ async def test_people_are_counted_and_scanners_beside_them(codes: Codes, app: Fa
     await visit(codes.client, "one", Referer="https://News.test/secret")
     await visit(codes.client, "one", PHONE, **{"X-Forwarded-For": "192.0.2.1, 198.51.100.7"})
     await visit(codes.client, "one", "curl/8.5")
-    await codes.client.head("/l/one", headers={"User-Agent": FIREFOX})
+    for path in ("/l/one", "/links/one/redirect"):
+        await codes.client.head(path, headers={"User-Agent": FIREFOX})
     await flushed(app)
     stats = await codes.data("GET", f"/links/{made['id']}/stats")
     day = datetime.now(UTC).date().isoformat()
-    assert stats["days"] == [{"day": day, "clicks": 2, "visitors": 2, "scanner_clicks": 2}]
-    assert (stats["clicks"], stats["scanner_clicks"]) == (2, 2)
+    assert stats["days"] == [{"day": day, "clicks": 2, "visitors": 2, "scanner_clicks": 3}]
+    assert (stats["clicks"], stats["scanner_clicks"]) == (2, 3)
     assert {share["name"]: share["clicks"] for share in stats["referrers"]} == {"news.test": 1, "": 1}
     assert {share["name"]: share["clicks"] for share in stats["devices"]} == {"desktop": 1, "mobile": 1}
     link = await codes.data("GET", f"/links/{made['id']}")
-    assert (link["clicks"], link["scanner_clicks"]) == (2, 2)
+    assert (link["clicks"], link["scanner_clicks"]) == (2, 3)
     past = await codes.data("GET", f"/links/{made['id']}/stats?to=2020-01-01")
     assert (past["clicks"], past["days"]) == (0, [])
 

@@ -188,6 +188,18 @@ async def redirect_link(request: Request) -> Response:
     return await _follow(request)
 
 
+@public_router.head(
+    "/links/{short_id}/redirect",
+    response_class=RedirectResponse,
+    status_code=302,
+    responses={404: {}, 410: {}},
+    openapi_extra=_SHORT_ID,
+)
+async def probe_link(request: Request) -> Response:
+    """What scanners do before they click."""
+    return await _follow(request)
+
+
 async def _follow(request: Request) -> Response:
     short_id: str = request.path_params["short_id"]
     runtime: Runtime = request.app.state.runtime

@@ -117,8 +117,8 @@ PUBLIC_OPERATIONS = frozenset(
 )
 
 #: Paths below guarded prefixes that people follow without a token, as often as they like.
-PUBLIC_PATHS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("GET", re.compile(r"/links/[A-Za-z0-9_-]{3,64}/redirect")),
+PUBLIC_PATHS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (method, re.compile(r"/links/[A-Za-z0-9_-]{3,64}/redirect")) for method in ("GET", "HEAD")
 )
 
 UPLOADS: tuple[re.Pattern[str], ...] = (
