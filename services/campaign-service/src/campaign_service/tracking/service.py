@@ -220,8 +220,8 @@ async def unsubscribe(
     """
     person = (subject.tenant_id, subject.campaign_id, subject.contact_id)
     found = await subscription(tx, subject)
-    await _suppress_person(tx, subject, found.email, via, now)
-    if found.since is not None:
+    is_new = await _suppress_person(tx, subject, found.email, via, now)
+    if found.since is not None or not (found.is_recipient or is_new):
         return found
     if found.is_recipient:
         key = hash_of("unsubscribe", str(subject.campaign_id), str(subject.contact_id), repr(now.timestamp()))
@@ -233,7 +233,8 @@ async def unsubscribe(
     return found
 
 
-async def _suppress_person(tx: Tx, subject: TokenSubject, email: str, via: Via, now: datetime) -> None:
+async def _suppress_person(tx: Tx, subject: TokenSubject, email: str, via: Via, now: datetime) -> bool:
+    """Whether any address was not held before."""
     is_message = message_subject(subject.campaign_id, subject.contact_id) is not None
     contact_id = subject.contact_id
     if is_message:
@@ -250,8 +251,9 @@ async def _suppress_person(tx: Tx, subject: TokenSubject, email: str, via: Via, 
         )
         for address in sorted({email.lower(), *owner.addresses})
     ]
-    await suppressions.add_many(tx, subject.tenant_id, new)
+    added = await suppressions.add_many(tx, subject.tenant_id, new)
     await recipients.skip_contacts(tx, subject.tenant_id, sorted(owner.ids), "unsubscribed", now)
+    return added > 0
 
 
 async def _publish_unsubscribed(
