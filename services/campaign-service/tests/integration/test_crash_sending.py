@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import socket
 import subprocess
-import sys
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,52 +14,28 @@ from uuid import UUID
 
 import pytest
 
-from shared.database.roles import runtime_dsn
-from shared.testing.databases import ROLE_SECRET
-from tests.simulators.processes import ROOT, RunningSink, smtp_sink
+from tests.simulators.processes import RunningSink, smtp_sink
 from tests.simulators.smtp_sink import Fault
 
 from .campaigns_kit import Kit
+from .worker_kit import free_port, until, worker
 
 PEOPLE = 240
 WINDOW, CONNECTIONS = 5, 4
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
-def worker(dsn: str, smtp_port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m campaign_service --role worker`, as it runs in production."""
+def sender(dsn: str, smtp_port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that sends over this mail server."""
     settings = {
-        "PYTHON_ENV": "test",
-        "LOG_LEVEL": "warning",
-        "DATABASE_URL": runtime_dsn(dsn, "campaign", ROLE_SECRET),
-        "EVENTS_URL": "postgres://",
-        "JWT_SECRET": "a secret of the tests",
         "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
-        "PORT": str(free_port()),
-        "DATA_DIR": str(folder),
         "SEND_CONNECTIONS": str(CONNECTIONS),
         "SEND_WINDOW": str(WINDOW),
         "SEND_BATCH": "50",
         "SEND_LEASE_SECONDS": "3",
     }
-    command = [sys.executable, "-m", "campaign_service", "--role", "worker"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
-    try:
+    with worker(dsn, folder, **settings) as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    while not await condition():  # noqa: ASYNC110  # what it waits for happens in other processes
-        await asyncio.sleep(0.02)
 
 
 async def states(kit: Kit, campaign: UUID) -> Counter[str]:
@@ -103,7 +76,7 @@ async def _at_work(kit: Kit) -> bool:
 
 async def finish(kit: Kit, campaign: UUID, dsn: str, folder: Path) -> list[dict[str, Any]]:
     """A new process and a healthy mail server; all mails that were ever taken."""
-    with smtp_sink(folder) as sink, worker(dsn, sink.port, folder):
+    with smtp_sink(folder) as sink, sender(dsn, sink.port, folder):
 
         async def done() -> bool:
             rows = await kit.fetch(
@@ -141,7 +114,7 @@ async def test_killed_in_the_middle_of_a_send(
     lone_kit: Kit, database_dsn: str, tmp_path: Path, after: int
 ) -> None:
     campaign = await lone_kit.started(PEOPLE)
-    with smtp_sink(tmp_path, delay=0.01) as sink, worker(database_dsn, sink.port, tmp_path) as process:
+    with smtp_sink(tmp_path, delay=0.01) as sink, sender(database_dsn, sink.port, tmp_path) as process:
         await until(lambda: _taken(sink, after))
         await kill(process)
         in_flight = (await settled(lone_kit, campaign))["attempting"]
@@ -156,7 +129,7 @@ async def _taken(sink: RunningSink, number: int) -> bool:
 
 
 async def test_killed_before_it_claimed_anybody(lone_kit: Kit, database_dsn: str, tmp_path: Path) -> None:
-    with smtp_sink(tmp_path) as sink, worker(database_dsn, sink.port, tmp_path) as process:
+    with smtp_sink(tmp_path) as sink, sender(database_dsn, sink.port, tmp_path) as process:
         campaign = await lone_kit.started(PEOPLE)
         await kill(process)
         in_flight = (await settled(lone_kit, campaign))["attempting"]
@@ -171,7 +144,7 @@ async def test_killed_with_leases_but_nothing_begun(lone_kit: Kit, database_dsn:
     async def leased() -> bool:
         return (await states(lone_kit, campaign))["leased"] > 0
 
-    with worker(database_dsn, free_port(), tmp_path) as process:
+    with sender(database_dsn, free_port(), tmp_path) as process:
         await until(leased)
         await kill(process)
     assert (await settled(lone_kit, campaign))["attempting"] == 0
@@ -197,7 +170,7 @@ async def test_killed_while_the_server_holds_its_answer(
         in_flight = (await states(lone_kit, campaign))["attempting"] == WINDOW * CONNECTIONS
         return in_flight and (len(sink.messages()) == CONNECTIONS or not arrived)
 
-    with smtp_sink(tmp_path, fault) as sink, worker(database_dsn, sink.port, tmp_path) as process:
+    with smtp_sink(tmp_path, fault) as sink, sender(database_dsn, sink.port, tmp_path) as process:
         await until(all_lanes_wait)
         await kill(process)
         taken = len(sink.messages())
@@ -211,7 +184,7 @@ async def test_killed_twice_in_one_send(lone_kit: Kit, database_dsn: str, tmp_pa
     campaign = await lone_kit.started(PEOPLE)
     with smtp_sink(tmp_path, delay=0.01) as sink:
         for target in (60, 140):
-            with worker(database_dsn, sink.port, tmp_path) as process:
+            with sender(database_dsn, sink.port, tmp_path) as process:
                 await until(lambda target=target: _taken(sink, target))  # type: ignore[misc]
                 await kill(process)
             # the first one's mails may still be leased when the second dies: they count once

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.database.roles import runtime_dsn
-from shared.testing.databases import ROLE_SECRET
-from tests.simulators.processes import ROOT
 from tests.simulators.sources import SourceServer, people, running
 
 from .campaigns_kit import Kit
 from .sources_kit import Sources, counts
-from .test_crash_sending import free_port, until
+from .worker_kit import until, worker
 
 
 @contextmanager
-def worker(dsn: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`python -m campaign_service --role worker`, as it runs in production, but soon believed dead."""
-    settings = {
-        "PYTHON_ENV": "test",
-        "LOG_LEVEL": "warning",
-        "DATABASE_URL": runtime_dsn(dsn, "campaign", ROLE_SECRET),
-        "EVENTS_URL": "postgres://",
-        "JWT_SECRET": "a secret of the tests",
-        "PORT": str(free_port()),
-        "DATA_DIR": str(folder),
-        "JOB_LEASE_SECONDS": "2",
-        "PROVIDER_PRIVATE_HOSTS": '["127.0.0.1"]',
-    }
-    command = [sys.executable, "-m", "campaign_service", "--role", "worker"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
-    try:
+def reader(dsn: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that is soon believed dead."""
+    with worker(dsn, folder, JOB_LEASE_SECONDS="2", PROVIDER_PRIVATE_HOSTS='["127.0.0.1"]') as process:
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def test_a_sync_killed_at_any_page_goes_on_with_it(
@@ -61,13 +40,13 @@ async def test_a_sync_killed_at_any_page_goes_on_with_it(
         source_id = await sources.of(server)
         started = await sources.request("POST", f"/{source_id}/sync")
         assert started.status_code == 202
-        with worker(database_dsn, tmp_path) as process:
+        with reader(database_dsn, tmp_path) as process:
             doomed.append(process)
             await died.wait()
         before = await sources.get(source_id)
         assert before["last_sync"]["status"] == "running"
         assert before["contact_count"] == before["last_sync"]["total"] == int(before["cursor"]) == 200
-        with worker(database_dsn, tmp_path):
+        with reader(database_dsn, tmp_path):
 
             async def ended() -> bool:
                 return bool((await sources.get(source_id))["last_sync"]["status"] == "completed")
