@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,8 @@ from fastapi import FastAPI
 
 from campaign_service.messages.builtin import BUILTIN
 from campaign_service.settings import Settings
+from campaign_service.suppressions import repository as suppressions
+from campaign_service.suppressions.repository import NewSuppression
 from shared.database import SimpleDatabase
 from shared.events import new_event
 
@@ -123,6 +127,24 @@ async def test_requests_with_one_key_are_sent_once(
         ("other", "en"),
         ("same", "en"),
     ]
+
+
+async def test_a_suppression_holds_back_what_services_ask_for_but_mails_of_the_account(
+    app: FastAPI, messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+) -> None:
+    async with db.tenant_tx(tenant_a) as tx:
+        await suppressions.add_many(tx, tenant_a, [NewSuppression("anna@example.com", "complaint")])
+        for service in ("property", "auth"):
+            event = requested(tenant_a, "auth.password_reset", service)
+            await app.state.runtime.events.publish(tx, replace(event, source=f"/{service}-service"))
+    states: dict[str, str] = {}
+    async with asyncio.timeout(30):
+        while len(states) < 2 or {"queued", "attempting"} & set(states.values()):
+            rows = await db.query("SELECT idempotency_key AS key, state FROM message", tenant_id=tenant_a)
+            states = {row["key"]: row["state"] for row in rows}
+            await asyncio.sleep(0.05)
+    assert states == {"property": "skipped", "auth": "accepted"}
+    assert len(mailbox.mails) == 1
 
 
 async def test_files_come_with_a_request_or_by_their_id(

@@ -102,16 +102,19 @@ async def test_the_same_idempotency_key_sends_once(messages: Messages, mailbox: 
     assert len(mailbox.mails) == 1
 
 
-async def test_marketing_stops_at_a_suppression_and_transactional_mail_does_not(
-    messages: Messages, mailbox: Mailbox, db: SimpleDatabase, tenant_a: UUID
+@pytest.mark.parametrize(
+    ("reason", "scope", "transactional"),
+    [("unsubscribed", "marketing", "accepted"), ("hard_bounce", "all", "skipped")],
+)
+async def test_marketing_stops_at_any_suppression_and_transactional_mail_at_those_of_all(
+    messages: Messages, db: SimpleDatabase, tenant_a: UUID, reason: str, scope: str, transactional: str
 ) -> None:
     async with db.tenant_tx(tenant_a) as tx:
-        await suppressions.add_many(tx, tenant_a, [NewSuppression("anna@example.com", "unsubscribed")])
+        await suppressions.add_many(tx, tenant_a, [NewSuppression("anna@example.com", reason, scope=scope)])
     held = await messages.send(purpose="marketing")
-    assert (held["state"], held["skip_reason"]) == ("skipped", "unsubscribed")
+    assert (held["state"], held["skip_reason"]) == ("skipped", reason)
     sent = await messages.send()
-    await messages.until(sent["id"], "accepted")
-    assert len(mailbox.mails) == 1
+    assert (await messages.until(sent["id"], "accepted", "skipped"))["state"] == transactional
 
 
 async def test_marketing_can_be_ended_by_one_click(

@@ -40,6 +40,8 @@ async def requested(context: MessageContext) -> None:
             wanted.variables,
             attachments=_files(wanted.attachments),
             idempotency_key=wanted.idempotency_key,
+            # A suppression that only an owner can lift must not keep the owner from a new password.
+            despite_suppression=context.event.source == "/auth-service",
             **sender,
         )
     except AppError as error:

@@ -51,8 +51,9 @@ class From(BaseModel):
 class MessageIn(BaseModel):
     """One mail or text: from a template (`template_id`), or with its own subject and html or text.
 
-    `variables` fill both. `purpose` marketing is held back by any suppression; transactional mail by none.
-    A text (`channel` sms) has `text` alone, or a template's text part; who opted out gets none at all.
+    `variables` fill both. `purpose` marketing is held back by any suppression, transactional mail by those
+    of scope `all`. A text (`channel` sms) has `text` alone, or a template's text part; who opted out gets
+    none at all.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)

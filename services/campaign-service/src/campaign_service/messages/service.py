@@ -117,14 +117,19 @@ async def enqueue(
     *,
     attachments: Sequence[MessageAttachment] = (),
     purpose: str = "transactional",
+    despite_suppression: bool = False,
     **more: Any,
 ) -> UUID:
-    """Store a rendered mail with its files; its id. With an `idempotency_key` that is known, nothing is."""
+    """Store a rendered mail with its files; its id. With an `idempotency_key` that is known, nothing is.
+
+    Marketing is held back by any suppression, transactional mail by those of scope `all`.
+    """
     assert to.email is not None, "who gets a mail has an address"
     message_id, settings = uuid7(), settings_of(rt)
-    skip, way_out = None, ""
-    if purpose == "marketing":
-        skip = await suppressions.suppressed_reason(tx, tenant_id, to.email)
+    skip, way_out, is_marketing = None, "", purpose == "marketing"
+    if not despite_suppression:
+        skip = await suppressions.suppressed_reason(tx, tenant_id, to.email, marketing=is_marketing)
+    if is_marketing:
         way_out = unsubscribe_url(site_of(rt), tenant_id, message_id)
     rendered = await _rendered(tx, tenant_id, chosen.content, to, variables, way_out)
     stored = await repository.insert(
