@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pydantic
@@ -72,7 +73,7 @@ async def _text(context: MessageContext, wanted: MessageRequested) -> None:
         raise PermanentError(error.message) from error
 
 
-def _sender(sender: Sender) -> dict[str, str]:
+def _sender(sender: Sender) -> dict[str, Any]:
     """Columns of the message. A sender that cannot be written is refused: no mail goes out under another."""
     try:
         given = From(from_email=sender.email, from_name=sender.name, reply_to=sender.reply_to)

@@ -58,7 +58,11 @@ def wake_of(rt: Runtime) -> asyncio.Event:
 async def submit(tx: Tx, rt: Runtime, tenant_id: UUID, user_id: UUID, body: MessageIn) -> dict[str, Any]:
     """Render and queue a message of a client; the stored message."""
     chosen = await _chosen(tx, tenant_id, body)
-    sender = {"from_email": body.from_email, "from_name": body.from_name, "reply_to": body.reply_to}
+    sender: dict[str, Any] = {
+        "from_email": body.from_email,
+        "from_name": body.from_name,
+        "reply_to": body.reply_to,
+    }
     message_id = await enqueue(
         tx,
         rt,
