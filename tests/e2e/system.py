@@ -154,6 +154,7 @@ def running_system(state: Path, events_url: str, **settings: str) -> Iterator[Sy
             # A broker that is given to us may serve others too.
             "EVENTS_NAMESPACE": f"e2e_{secrets.token_hex(4)}",
             "RATE_LIMIT_REQUESTS": str(RATE_LIMIT),
+            "REQUIRE_VERIFIED_EMAIL": "true",
             # So that the jobs of a killed process are rescued while a test waits.
             "JOB_LEASE_SECONDS": "5",
             **outside.settings(),

@@ -1,6 +1,8 @@
 import stat
 from pathlib import Path
 
+import pytest
+
 from deploy.docker.make_env import environment
 from deploy.local.settings import Settings, load_secrets
 from shared.config import SERVICES
@@ -53,6 +55,20 @@ def test_settings_of_the_caller_reach_the_services(tmp_path: Path) -> None:
     chosen = settings(tmp_path, {"RATE_LIMIT_REQUESTS": "7", "PUBLIC_URL": "https://mail.example.com"})
     variables = chosen.for_service(SERVICES[0])
     assert (variables["RATE_LIMIT_REQUESTS"], variables["PUBLIC_URL"]) == ("7", "https://mail.example.com")
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ({}, "false"),
+        ({"SMTP_URL": "smtp://mail.example.com"}, None),
+        ({"REQUIRE_VERIFIED_EMAIL": "true"}, "true"),
+    ],
+)
+def test_who_sends_needs_a_proven_address_when_mail_leaves_the_machine(
+    tmp_path: Path, given: dict[str, str], needed: str | None
+) -> None:
+    assert settings(tmp_path, given).for_service(SERVICES[0]).get("REQUIRE_VERIFIED_EMAIL") == needed
 
 
 def test_compose_secrets_fit_the_roles_that_migrations_make() -> None:
