@@ -22,10 +22,11 @@ def make_server(site: Site, *, verbose: bool = False) -> uvicorn.Server:
 
 
 def listening(port: int = 0) -> socket.socket:
-    """A socket on 127.0.0.1, on a free port for 0."""
+    """A socket on 127.0.0.1, on a free port for 0; who connects now waits until it is served."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
+    listener.listen(64)
     return listener
 
 
@@ -35,7 +36,6 @@ def running(site: Site, port: int = 0) -> Iterator[str]:
     server = make_server(site)
     with listening(port) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="fienta simulator")
-        listener.listen(64)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -101,11 +101,13 @@ def test_the_list_is_paged_and_searched(visitor: httpx.Client, site: Site) -> No
 def test_it_runs_as_a_program() -> None:
     command = [sys.executable, "-m", "tests.simulators.fienta", "--codes", "3", "--event", "42"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        site = Site(event="42")
-        with httpx.Client(base_url=process.stdout.readline().strip()) as visitor:
-            shown = visitor.get("/auth/login")
-            form = {"_token": token(shown), "email": site.email, "password": site.password}
-            visitor.post("/auth/login", data=form)
-            assert "GUEST-0003" in visitor.get("/my/events/42/discounts").text
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            site = Site(event="42")
+            with httpx.Client(base_url=process.stdout.readline().strip()) as visitor:
+                shown = visitor.get("/auth/login")
+                form = {"_token": token(shown), "email": site.email, "password": site.password}
+                visitor.post("/auth/login", data=form)
+                assert "GUEST-0003" in visitor.get("/my/events/42/discounts").text
+        finally:
+            process.terminate()
