@@ -198,4 +198,6 @@ async def running(simulator: Simulator, port: int = 0) -> AsyncIterator[Simulato
     try:
         yield simulator
     finally:
+        # Connections that clients have just made or ended: one that is accepted meanwhile would stay open.
+        await asyncio.sleep(0.01)
         await runner.cleanup()

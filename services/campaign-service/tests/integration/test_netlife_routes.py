@@ -52,6 +52,10 @@ class Portals:
     async def collect(self, **body: Any) -> dict[str, Any]:
         """The collection, once it has ended."""
         answer = await self.request("POST", "/collect", json={"portal": NAME, **body})
+        while answer.status_code == 409 and answer.json()["error"]["code"] == "JOB_ALREADY_ACTIVE":
+            # The job of the one before has told its result, and is about to end.
+            await asyncio.sleep(0.02)
+            answer = await self.request("POST", "/collect", json={"portal": NAME, **body})
         assert answer.status_code == 202, answer.text
         return await self.ended(answer.json()["data"]["job_id"])
 
