@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from email import message_from_string
 from email.policy import default
 from pathlib import Path
@@ -20,11 +15,10 @@ from uuid import UUID
 import pytest
 
 from campaign_service.campaigns.holds import worker as holds
-from shared.database.roles import runtime_dsn
 from shared.testing import TokenMint
-from shared.testing.databases import ROLE_SECRET
 from tests.integration.two_services import SECRET, SERVICE_KEY, Pair, two_services
-from tests.simulators.processes import ROOT, smtp_sink
+from tests.simulators.processes import smtp_sink
+from tests.workers import until, worker
 
 HTML = '<p>Your code: {{ code }}</p><a href="{{ unsubscribe_url }}">bye</a>'
 
@@ -201,44 +195,19 @@ async def test_those_who_wait_for_a_winner_take_no_codes_yet(shop: Shop) -> None
     assert min(row["variant"] for row in rows) == 1
 
 
-@contextmanager
-def worker(dsn: str, smtp_port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = {
-        "PYTHON_ENV": "test",
-        "LOG_LEVEL": "warning",
-        "DATABASE_URL": runtime_dsn(dsn, "campaign", ROLE_SECRET),
-        "EVENTS_URL": "postgres://",
-        "JWT_SECRET": SECRET,
-        "INTERNAL_SERVICE_KEY": SERVICE_KEY,
-        "SMTP_URL": f"smtp://127.0.0.1:{smtp_port}",
-        "PORT": str(port),
-        "DATA_DIR": str(folder),
-    }
-    command = [sys.executable, "-m", "campaign_service", "--role", "worker"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    while not await condition():  # noqa: ASYNC110  # what it waits for happens in another process
-        await asyncio.sleep(0.05)
-
-
 async def test_a_worker_killed_between_request_and_answer_loses_no_code_and_gives_none_twice(
     shop: Shop, database_dsn: str, tmp_path: Path
 ) -> None:
     await shop.fill(*names("GIFT", 25))
     with smtp_sink(tmp_path) as sink:
+        settings = {
+            "SMTP_URL": f"smtp://127.0.0.1:{sink.port}",
+            "JWT_SECRET": SECRET,
+            "INTERNAL_SERVICE_KEY": SERVICE_KEY,
+        }
         shop.line.keeps_back = True
         campaign = await shop.campaign(20)
-        with worker(database_dsn, sink.port, tmp_path / "first") as process:
+        with worker(database_dsn, tmp_path / "first", **settings) as process:
             await shop.line.kept.wait()
             process.send_signal(signal.SIGKILL)
             await asyncio.to_thread(process.wait)
@@ -246,7 +215,7 @@ async def test_a_worker_killed_between_request_and_answer_loses_no_code_and_give
         assert len(held) == 20
         shop.line.keeps_back = False
         await shop.execute("UPDATE code_request SET try_after = now() WHERE tenant_id = $1", shop.tenant)
-        with worker(database_dsn, sink.port, tmp_path / "second"):
+        with worker(database_dsn, tmp_path / "second", **settings):
             await until(lambda: _is_sent(shop, campaign))
         mailed = [_code_in(message["content"]) for message in sink.messages()]
     assert sorted(mailed) == sorted(held) == sorted(await shop.held_codes())

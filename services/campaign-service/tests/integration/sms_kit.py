@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import pytest
+
 from campaign_service.consumers import CONSUMERS
 from campaign_service.sms.twilio import Twilio
 from campaign_service.sms.worker import Lane, sweep_once
@@ -24,6 +26,15 @@ from .campaigns_kit import Kit
 GREETING = "Hello {{ first_name }}. Reply STOP to end"
 NUMBER = "+15005550006"
 _STEPS = 500
+
+
+class _Died(BaseException):
+    """The process is gone."""
+
+
+class _Dying(Twilio):
+    async def send(self, *_: Any) -> Any:
+        raise _Died
 
 
 @dataclass
@@ -48,6 +59,14 @@ class Phones:
         answer = await self.kit.request("PUT", f"/api/v2/sending/{self.kit.tenant}/sms", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
+
+    async def die(self) -> None:
+        """Let the process end while its requests are under way; another goes on in its place."""
+        alive, self.lane._twilio = self.lane._twilio, _Dying(self.twilio.address, 1.0)
+        with pytest.raises(_Died):
+            await self.lane.work_once()
+        await self.lane._twilio.close()
+        self.lane._twilio = alive
 
     async def person(self, phone: str | None = None, **fields: Any) -> tuple[UUID, str]:
         """A contact who wants texts (unless `consent` says otherwise), and their number."""

@@ -16,9 +16,9 @@ import pytest
 
 from tests.simulators.processes import RunningSink, smtp_sink
 from tests.simulators.smtp_sink import Fault
+from tests.workers import free_port, until, worker
 
 from .campaigns_kit import Kit
-from .worker_kit import free_port, until, worker
 
 PEOPLE = 240
 WINDOW, CONNECTIONS = 5, 4

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.simulators.sources import SourceServer, people, running
+from tests.workers import until, worker
 
 from .campaigns_kit import Kit
 from .sources_kit import Sources, counts
-from .worker_kit import until, worker
 
 
 @contextmanager

@@ -17,29 +17,32 @@ async def sample_code(runtime: Runtime, campaign: dict[str, Any]) -> str | None:
     """
     if campaign["code_pool"] is None:
         return None
-    wanted = {"type": campaign["code_type"], "pool": campaign["code_pool"]}
-    try:
-        answer = await runtime.http.get(
-            f"{get_service_url('code-service')}/internal/codes/longest",
-            params={"tenant_id": str(campaign["tenant_id"]), **wanted},
-        )
-    except AppError as error:
-        logger.warning("no code to count with", campaign_id=str(campaign["id"]), reason=error.message)
-        return SAMPLE_CODE
-    return (answer.data or {}).get("code") or SAMPLE_CODE
+    return (await _pool(runtime, campaign) or {}).get("code") or SAMPLE_CODE
 
 
 async def count_free(runtime: Runtime, campaign: dict[str, Any], most: int) -> int | None:
     """How many codes the campaign's pool has, counted no further than to `most` (at least 1); None while
     code-service cannot be asked.
     """
-    wanted = {"type": campaign["code_type"], "pool": campaign["code_pool"], "count_up_to": str(most)}
+    found = await _pool(runtime, campaign, count_up_to=most)
+    return None if found is None else int(found["free"])
+
+
+async def _pool(runtime: Runtime, campaign: dict[str, Any], **more: int) -> dict[str, Any] | None:
+    """What code-service says of the campaign's pool; None while it cannot be asked."""
     try:
         answer = await runtime.http.get(
             f"{get_service_url('code-service')}/internal/codes/longest",
-            params={"tenant_id": str(campaign["tenant_id"]), **wanted},
+            params={
+                "tenant_id": str(campaign["tenant_id"]),
+                "type": campaign["code_type"],
+                "pool": campaign["code_pool"],
+                **{name: str(value) for name, value in more.items()},
+            },
         )
     except AppError as error:
-        logger.warning("codes cannot be counted", campaign_id=str(campaign["id"]), reason=error.message)
+        logger.warning(
+            "a pool of codes cannot be asked", campaign_id=str(campaign["id"]), reason=error.message
+        )
         return None
-    return int((answer.data or {})["free"])
+    return answer.data or {}

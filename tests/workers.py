@@ -1,4 +1,4 @@
-"""The service's worker in a process of its own, as it runs in production."""
+"""campaign-service's worker in a process of its own, as it runs in production."""
 
 from __future__ import annotations
 
